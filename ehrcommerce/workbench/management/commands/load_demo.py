@@ -1,0 +1,138 @@
+"""Fills the app's side of the demo: one clinic, its EHR (the sandbox), its partners (the sandbox too), the catalog,
+and an administrator. Everything is made by name, so that loading twice changes nothing."""
+
+import base64
+import json
+import secrets
+import uuid
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from ehrcommerce.accounts.models import Agreement, Organization, Role, User
+from ehrcommerce.accounts.organizations import create_organization, organization_ids
+from ehrcommerce.audit import services as audit
+from ehrcommerce.commerce.catalog import services as catalog
+from ehrcommerce.ehr.models import EhrConnection
+from ehrcommerce.suppliers.models import Port, Supplier
+from ehrcommerce.vault import walls
+from ehrcommerce.wire.client import Partner, ask
+from ehrcommerce.workbench.demo_catalog import PRODUCTS
+
+NAMESPACE = uuid.UUID("6f0e6d1c-2b57-4a55-9a3e-8f2d1f0a7c11")
+# port, adapter, path below the sandbox, name that patients read, asks for the birth date
+PARTNERS = (
+    (Port.PHARMACY, "pharmacy_http", "pharmacy", "Lakeside Pharmacy", True),
+    (Port.DEVICE, "device_http", "devices", "Harbor Medical Supply", False),
+    (Port.KIT, "kit_http", "lab", "Northwest Home Tests", False),
+    (Port.CARRIER, "carrier_http", "carrier", "Sandbox Post", False),
+    (Port.PAYMENT, "payment_hosted", "pay", "Sandbox Pay", False),
+    (Port.ELIGIBILITY, "eligibility_http", "payer", "Plan check service", False),
+    (Port.MESSAGING, "messaging_http", "messages", "Message service", False),
+)
+
+
+def supplier_id(port: str) -> uuid.UUID:
+    """The same id on every machine, so that the sandbox can be told its callback addresses before anything is loaded."""
+    return uuid.uuid5(NAMESPACE, f"supplier/{port}")
+
+
+class Command(BaseCommand):
+    help = "Load the demo clinic, its sandbox EHR and partners, the catalog and an administrator. Safe to repeat."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.SANDBOX_URL:
+            raise CommandError("EHRC_SANDBOX_URL is not set. Start the demo with: python3 manage.py demo")
+        organization = self._organization()
+        connection = self._connection(organization)
+        self._agreement(organization, connection.party, connection.name)
+        for partner in PARTNERS:
+            supplier = self._supplier(organization, *partner)
+            self._agreement(organization, supplier.party, supplier.name)
+        catalog.load_products(
+            organization, [asdict(product) for product in PRODUCTS], by=audit.system("load_demo"), at=timezone.now()
+        )
+        self._call_back()
+        self.stdout.write(json.dumps({"admin": self._administrator(organization)}))
+        walls.leave()
+
+    def _organization(self) -> Organization:
+        public_id = uuid.uuid5(NAMESPACE, "organization")
+        for organization_id in organization_ids():
+            walls.enter(organization_id)
+            found = Organization.objects.filter(public_id=public_id).first()
+            if found:
+                return found
+        return create_organization(
+            public_id=public_id,
+            name="Lakeside Family Clinic",
+            alias="Lakeside Health",
+            phone="1-800-555-0142",
+            state="WA",
+        )
+
+    def _connection(self, organization: Organization) -> EhrConnection:
+        base = f"{settings.SANDBOX_URL.rstrip('/')}/fhir/R4"
+        made, _ = EhrConnection.objects.update_or_create(
+            slug="demo",
+            defaults={
+                "organization": organization, "name": "Sandbox EHR", "vendor": "sandbox", "fhir_base": base,
+                "canonical_iss": base, "client_id": "ehrcommerce-demo", "oidc_issuer": base, "backend_services": True,
+                "write_back": True, "frame_origins": settings.SANDBOX_URL.rstrip("/"), "owner_contact": "You",
+                "jwks_uri": f"{settings.SANDBOX_URL.rstrip('/')}/auth/jwks",
+            },
+        )  # fmt: skip
+        return made
+
+    def _supplier(
+        self, organization: Organization, port: str, adapter: str, path: str, name: str, birth_date: bool
+    ) -> Supplier:
+        found = Supplier.objects.filter(public_id=supplier_id(port)).first() or Supplier(public_id=supplier_id(port))
+        found.organization, found.port, found.adapter, found.name = organization, port, adapter, name
+        found.base_url = f"{settings.SANDBOX_URL.rstrip('/')}/{path}"
+        found.needs_birth_date, found.phone = birth_date, "1-800-555-0142"
+        found.api_key, found.callback_secret = settings.SANDBOX_PARTNER_API_KEY, settings.SANDBOX_CALLBACK_SECRET
+        found.save()
+        return found
+
+    def _call_back(self) -> None:
+        """Tell the sandbox's partners where this app listens."""
+        paths = {"pharmacy": Port.PHARMACY, "devices": Port.DEVICE, "lab": Port.KIT}
+        addresses = {name: f"{settings.BASE_URL}/hooks/supplier/{supplier_id(port)}/" for name, port in paths.items()}
+        addresses["payment"] = f"{settings.BASE_URL}/hooks/payment/{supplier_id(Port.PAYMENT)}/"
+        sandbox = Partner("sandbox", settings.SANDBOX_URL)
+        headers = {"Content-Type": "application/json", "X-Sandbox-Control": settings.SANDBOX_CONTROL_TOKEN}
+        answer = ask(sandbox, "POST", "control/callbacks", headers=headers, body=json.dumps(addresses).encode())
+        if not answer.ok:
+            raise CommandError(f"The sandbox did not take the callback addresses (HTTP {answer.status}).")
+
+    def _agreement(self, organization: Organization, party: str, name: str) -> None:
+        Agreement.objects.get_or_create(
+            organization=organization, party=party,
+            defaults={
+                "party_name": name, "document": "demo agreement", "effective": date(2026, 1, 1), "signed_off_by": "Demo",
+            },
+        )  # fmt: skip
+
+    def _administrator(self, organization: Organization) -> dict[str, str]:
+        """The administrator and the one-time-code enrolment line; the password is made once and told once."""
+        user = User.objects.filter(username="admin").first()
+        told = {"username": "admin", "password": "(unchanged)"}
+        if user is None:
+            password = "-".join(secrets.token_hex(3) for _ in range(3))
+            user = User(
+                username="admin", organization=organization, role=Role.ADMINISTRATOR, is_staff=True, is_superuser=True
+            )
+            user.display_name = "Demo administrator"
+            user.set_password(password)
+            user.save()
+            told["password"] = password
+        device, _ = TOTPDevice.objects.get_or_create(user=user, name="demo", defaults={"tolerance": 0})
+        told["otpauth"] = device.config_url
+        told["secret"] = base64.b32encode(device.bin_key).decode().rstrip("=")
+        return told
