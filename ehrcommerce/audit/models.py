@@ -1,0 +1,58 @@
+"""Who did what, to whose record, for which purpose: rows that nothing can change, sealed into one chain for each
+organization. Names of elements, never values (45 CFR 164.312(b); IHE BALP for the vocabulary)."""
+
+from django.db import models
+
+
+def genesis() -> bytes:
+    """What the first seal of a chain follows."""
+    return bytes(32)
+
+
+class AuditEvent(models.Model):
+    """One act. Written in the transaction of the act; a trigger refuses every later change but the sealing."""
+
+    organization_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    actor = models.CharField(max_length=80)
+    action = models.CharField(max_length=64)
+    entity = models.CharField(max_length=80)
+    purpose = models.CharField(max_length=32, blank=True)
+    recipient = models.CharField(max_length=80, blank=True)
+    elements = models.TextField(blank=True)
+    outcome = models.CharField(max_length=32, default="success")
+    reason = models.CharField(max_length=64, blank=True)
+    patient_ref = models.BinaryField(max_length=32, null=True)
+    seal_number = models.BigIntegerField(null=True)
+    seal = models.BinaryField(max_length=32, null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = "audit event", "audit log"
+        indexes = [
+            models.Index(fields=["organization_id", "id"], name="audit_org_id"),
+            models.Index(fields=["organization_id", "id"], name="audit_unsealed", condition=models.Q(seal_number=None)),
+            models.Index(fields=["organization_id", "entity"], name="audit_entity"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["organization_id", "seal_number"], name="audit_one_chain"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} #{self.pk}"
+
+
+class AuditCheck(models.Model):
+    """How far the chain of one organization was checked, and the last end of it that was seen."""
+
+    organization_id = models.BigIntegerField(unique=True)
+    known_number = models.BigIntegerField(default=0)
+    known_seal = models.BinaryField(max_length=32, default=bytes)
+    walked_number = models.BigIntegerField(default=0)
+    walked_seal = models.BinaryField(max_length=32, default=genesis)
+    round_began_at = models.DateTimeField()
+    round_over = models.BooleanField(default=False)
+    round_breaks = models.PositiveIntegerField(default=0)
+    alarmed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"checked to {self.walked_number}"
