@@ -1,0 +1,359 @@
+"""plan() writes the intent; run() carries it out; retry() is the operator's button.
+
+The order of commits is the promise (docs/decisions/0001): claim with a new fence -> [reads] -> `sending` with the hash
+of the exact bytes -> the call -> the result, only if the fence is still ours. No transaction is open during a call."""
+
+import hashlib
+import logging
+import random
+from contextlib import suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from ehrcommerce.audit import services as audit
+from ehrcommerce.outbox import doorbell
+from ehrcommerce.outbox.handlers import NATIVE_KEY, NONE, Handler, UnknownKind, handler_of, settled
+from ehrcommerce.outbox.models import OPEN, POISON_AFTER, Effect, Note, State
+from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
+from ehrcommerce.vault import walls
+from ehrcommerce.wire.errors import NotSent, Unanswered
+
+log = logging.getLogger(__name__)
+# The effect whose rows this thread is moving: it is over, though its row does not say so yet.
+_ending: ContextVar[int | None] = ContextVar("ending", default=None)
+BACKOFF_BASE_S, BACKOFF_CAP_S = 1.0, 900.0
+FINAL_STATE = {Done: State.DONE, Refused: State.REJECTED, NeedsHuman: State.NEEDS_HUMAN}
+
+
+def plan(
+    *, kind: str, subject: str, organization_id: int, at: datetime, run_at: datetime | None = None,
+    deadline_at: datetime | None = None, generation: int = 1, ring: bool = True,
+) -> Effect:  # fmt: skip
+    """Write the intent into the running transaction; after it commits, ring. The same act planned twice is one row."""
+    try:
+        with transaction.atomic():
+            effect = Effect.objects.create(
+                kind=kind, subject=subject, organization_id=organization_id, generation=generation,
+                queue=handler_of(kind).queue, next_run_at=run_at or Now(), deadline_at=deadline_at, created_at=at, changed_at=at,
+            )  # fmt: skip
+    except IntegrityError:
+        return Effect.objects.get(kind=kind, subject=subject, organization_id=organization_id, generation=generation)
+    if ring and (run_at is None or run_at <= at):
+        transaction.on_commit(partial(doorbell.ring, str(effect.public_id), effect.queue))
+    return effect
+
+
+def plan_next(
+    *, kind: str, subject: str, organization_id: int, at: datetime, run_at: datetime | None = None,
+    deadline_at: datetime | None = None, ring: bool = True, even_if_running: bool = False,
+) -> Effect:  # fmt: skip
+    """The same act once more: joins the one that waits or is not settled, else begins the next generation.
+
+    even_if_running: for looks. One that is under way may have read before the hint that calls for another.
+    """
+    last = (
+        Effect.objects.filter(organization_id=organization_id, kind=kind, subject=subject)
+        .order_by("-generation")
+        .first()
+    )
+    if last is not None and last.pk != _ending.get():
+        if last.state == State.PLANNED and _bring_forward(last, run_at or at, ring=ring):
+            return last
+        if last.state in (*OPEN, State.NEEDS_HUMAN) and not even_if_running:
+            return last
+    generation = _last_generation(organization_id, kind, subject) + 1
+    return plan(
+        kind=kind, subject=subject, organization_id=organization_id, at=at, run_at=run_at, deadline_at=deadline_at,
+        generation=generation, ring=ring,
+    )  # fmt: skip
+
+
+def _last_generation(organization_id: int, kind: str, subject: str) -> int:
+    rows = Effect.objects.filter(organization_id=organization_id, kind=kind, subject=subject)
+    return rows.aggregate(last=Max("generation"))["last"] or 0
+
+
+def _bring_forward(effect: Effect, run_at: datetime, *, ring: bool) -> bool:
+    """True if this effect waits and now runs no later than `run_at`; False if somebody has it in hand.
+
+    A row that is locked is being run. Waiting for it could deadlock with its settling, so it is not waited for.
+    """
+    with transaction.atomic():
+        row = Effect.objects.select_for_update(skip_locked=True).filter(pk=effect.pk, state=State.PLANNED).first()
+        if row is None or (row.lease_until and row.lease_until > timezone.now()):
+            return False
+        if row.next_run_at and row.next_run_at > run_at:
+            Effect.objects.filter(pk=row.pk).update(next_run_at=run_at)
+        if ring and run_at <= timezone.now():
+            transaction.on_commit(partial(doorbell.ring, str(row.public_id), row.queue))
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """This worker's right to one run, until the lease ends."""
+
+    pk: int
+    organization_id: int
+    kind: str
+    was: str
+    attempt: int
+    fence: int
+
+
+def claim(effect_id: str) -> Claim | None:
+    """Take one effect that is due and in nobody's hands; None if there is no such thing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM ehrc_claim_effect(%s, %s)", [effect_id, settings.EFFECT_LEASE_S])
+        row = cursor.fetchone()
+    return Claim(*row) if row else None
+
+
+def run(effect_id: str) -> str:
+    """Carry out one effect if it is due. Returns its state afterwards, "" where there was nothing to do."""
+    held = claim(effect_id)
+    if held is None:
+        return ""
+    with walls.organization(held.organization_id):
+        effect = Effect.objects.get(pk=held.pk)
+        try:
+            return _settle(effect, held, _outcome(effect, held))
+        except Exception as fault:
+            # The boundary of a program fault: its name is kept for the operator, the fault itself goes on to the log.
+            _crashed(effect, held, type(fault).__name__)
+            raise
+
+
+def _outcome(effect: Effect, held: Claim) -> Outcome:
+    try:
+        return _attempt(handler_of(held.kind), effect, held)
+    except UnknownKind:
+        return NeedsHuman("unknown_kind")
+
+
+def _attempt(handler: Handler, effect: Effect, held: Claim) -> Outcome:
+    if held.attempt > POISON_AFTER:
+        return NeedsHuman("poison")
+    late = effect.deadline_at is not None and timezone.now() > effect.deadline_at
+    if held.was == State.UNKNOWN:
+        return _resolve_late(handler, effect) if late else _resolve(handler, effect, held)
+    if late:
+        return handler.overdue(effect)
+    try:
+        body = handler.prepare(effect)
+        _begin_sending(handler, effect, held, body)
+    except Halt as halt:
+        return halt.outcome
+    except (NotSent, Unanswered) as problem:
+        return TryAgain(type(problem).__name__)
+    return _send(handler, effect, body)
+
+
+def _send(handler: Handler, effect: Effect, body: bytes) -> Outcome:
+    try:
+        return handler.send(effect, body)
+    except Halt as halt:
+        return halt.outcome
+    except NotSent as problem:
+        return TryAgain(type(problem).__name__)
+    except Unanswered as problem:
+        return OutcomeUnknown(type(problem).__name__)
+
+
+def _resolve(handler: Handler, effect: Effect, held: Claim) -> Outcome:
+    """What became of an act whose answer was lost: never a blind second send."""
+    capability = handler.capability(effect)
+    if capability == NONE:
+        return NeedsHuman("outcome_unknown")
+    if capability == NATIVE_KEY and not settled(effect):
+        return OutcomeUnknown("on_its_way")
+    try:
+        if capability == NATIVE_KEY and (body := _same_bytes(handler, effect)) is not None:
+            _begin_sending(handler, effect, held, body)
+            outcome = _send(handler, effect, body)
+            # That this send did not arrive says nothing of the one before.
+            return OutcomeUnknown(outcome.code) if isinstance(outcome, TryAgain) else outcome
+    except (NotSent, Unanswered) as problem:
+        return OutcomeUnknown(type(problem).__name__)
+    except Halt as halt:
+        if isinstance(halt.outcome, NeedsHuman):
+            return halt.outcome
+        # Not to be sent again. It may have happened all the same: that can still be asked.
+    return _asked(handler, effect)
+
+
+def _resolve_late(handler: Handler, effect: Effect) -> Outcome:
+    """Past the deadline nothing is sent any more: asked once, then given up as in doubt."""
+    outcome = _asked(handler, effect)
+    return handler.unresolved(effect) if isinstance(outcome, TryAgain | OutcomeUnknown) else outcome
+
+
+def _asked(handler: Handler, effect: Effect) -> Outcome:
+    try:
+        return handler.ask(effect)
+    except (NotSent, Unanswered) as problem:
+        return OutcomeUnknown(type(problem).__name__)
+    except Halt as halt:
+        # A handler that cannot even ask knows no more than before.
+        return halt.outcome if isinstance(halt.outcome, NeedsHuman) else OutcomeUnknown(halt.outcome.code)
+
+
+def _same_bytes(handler: Handler, effect: Effect) -> bytes | None:
+    """What went out, kept or made again; None where it cannot be had: other bytes never travel under an old key."""
+    body = bytes(effect.body) or handler.prepare(effect)
+    return body if hashlib.sha256(body).digest() == bytes(effect.request_sha256 or b"") else None
+
+
+def _begin_sending(handler: Handler, effect: Effect, held: Claim, body: bytes) -> None:
+    with transaction.atomic(durable=True):
+        locked = Effect.objects.select_for_update().get(pk=effect.pk)
+        if locked.fence != held.fence:
+            raise Halt(TryAgain("lost_claim"))
+        locked.body = body
+        handler.still_wanted(locked)
+        digest = hashlib.sha256(body).digest()
+        if locked.request_sha256 and bytes(locked.request_sha256) != digest:
+            # Whoever planned it again knows that nothing happened; other bytes never travel under an old key.
+            locked.generation = _last_generation(locked.organization_id, locked.kind, locked.subject) + 1
+        locked.state, locked.request_sha256 = State.SENDING, digest
+        locked.changed_at = timezone.now()
+        # What was read before may have taken most of the lease; the call gets a whole one.
+        locked.lease_until = Now() + timedelta(seconds=settings.EFFECT_LEASE_S)
+        locked.save(update_fields=["state", "body", "request_sha256", "generation", "changed_at", "lease_until"])
+    effect.body, effect.state, effect.generation = body, State.SENDING, locked.generation
+
+
+def _settle(effect: Effect, held: Claim, outcome: Outcome) -> str:
+    """Write the result, if the claim is still ours: a late worker's result is refused."""
+    at = timezone.now()
+    with transaction.atomic(durable=not connection.in_atomic_block):
+        locked = Effect.objects.select_for_update().get(pk=effect.pk)
+        if locked.fence != held.fence:
+            log.warning("effect %s: result of a late worker refused", locked.public_id)
+            return locked.state
+        locked.lease_until, locked.attempt = None, 0
+        if not (locked.state == State.UNKNOWN and isinstance(outcome, OutcomeUnknown)):
+            locked.changed_at = at  # while it stays in doubt, the doubt keeps its age
+        answered = held.was == State.UNKNOWN and isinstance(outcome, TryAgain)
+        locked.tries += not answered  # the answer "it did not happen" makes nobody wait longer
+        if isinstance(outcome, TryAgain):
+            locked.state, locked.code = State.PLANNED, outcome.code
+            locked.next_run_at = at + _delay(locked.tries, outcome.after_s)
+            if answered and locked.next_run_at <= at:
+                transaction.on_commit(partial(doorbell.ring, str(locked.public_id), locked.queue))
+        elif isinstance(outcome, OutcomeUnknown):
+            locked.state, locked.code = State.UNKNOWN, outcome.code
+            locked.next_run_at = _next_question(locked, at)
+        else:
+            locked.state = FINAL_STATE[type(outcome)]
+            locked.code = "" if isinstance(outcome, Done) else outcome.code
+            locked.reference = (outcome.reference if isinstance(outcome, Done) else "") or locked.reference
+            locked.next_run_at, locked.body = None, b""
+            if outcome != NeedsHuman("unknown_kind"):
+                _move_rows(locked, outcome)
+            audit.record(
+                organization_id=locked.organization_id, by=audit.system("outbox"), action=f"effect.{locked.state}",
+                entity=f"effect:{locked.public_id}", at=at, reason=locked.code,
+                outcome="success" if isinstance(outcome, Done) else locked.state,
+            )  # fmt: skip
+        locked.save()
+        Note.objects.create(
+            organization_id=locked.organization_id, effect=locked, at=at, state=locked.state, code=locked.code
+        )
+        return locked.state
+
+
+def _crashed(effect: Effect, held: Claim, fault: str) -> None:
+    """A program fault: wait, and after POISON_AFTER of them give it to a person. `sending` stays: it is unknown."""
+    with suppress(Effect.DoesNotExist), transaction.atomic():
+        locked = Effect.objects.select_for_update().get(pk=effect.pk)
+        if locked.fence != held.fence or locked.state not in OPEN:
+            return
+        locked.code, locked.changed_at, locked.lease_until = f"fault:{fault}"[:64], timezone.now(), None
+        locked.next_run_at = timezone.now() + _delay(held.attempt, None)
+        if held.attempt > POISON_AFTER:
+            # Not even the parking went well: parked all the same, or it would run for ever.
+            locked.state, locked.code, locked.next_run_at = State.NEEDS_HUMAN, "poison", None
+        elif locked.state == State.SENDING:
+            locked.state = State.UNKNOWN
+        locked.save(update_fields=["state", "code", "changed_at", "lease_until", "next_run_at"])
+        Note.objects.create(
+            organization_id=locked.organization_id,
+            effect=locked,
+            at=timezone.now(),
+            state=locked.state,
+            code=locked.code,
+        )
+
+
+def _move_rows(effect: Effect, outcome: Outcome) -> None:
+    """The handler's settle. The effect's own row is written last: written first, it would be waited for by whoever
+    plans the same act under a lock that this settle still needs."""
+    token = _ending.set(effect.pk)
+    try:
+        handler_of(effect.kind).settle(effect, outcome)
+    finally:
+        _ending.reset(token)
+
+
+def _next_question(effect: Effect, at: datetime) -> datetime:
+    """Soon, since the partner may well know of it; and once more when "I never heard of it" can be believed."""
+    soon, believed = at + _delay(effect.tries, None), effect.changed_at + timedelta(seconds=settings.SETTLE_S)
+    return min(soon, believed + _delay(0, None)) if at < believed else soon
+
+
+def _delay(tries: int, wished_s: float | None) -> timedelta:
+    """The partner's wish, else full jitter: anywhere between half a second and an exponentially growing cap."""
+    if wished_s is not None:
+        return timedelta(seconds=min(max(wished_s, 0.0), BACKOFF_CAP_S))
+    cap = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(tries, 12))
+    return timedelta(seconds=random.uniform(0.5, cap))
+
+
+def run_inline(effect: Effect) -> Effect:
+    """Run an effect for which a page waits, in this thread; the sweeper takes over whatever does not end here."""
+    run(str(effect.public_id))
+    effect.refresh_from_db()
+    return effect
+
+
+class NotRetryable(Exception):
+    """This effect has ended. Look at its timeline; a new act needs a new effect."""
+
+
+def retry(effect: Effect, *, by: audit.Actor, at: datetime) -> None:
+    """The operator's button: look at it now. Two presses are one."""
+    with transaction.atomic():
+        locked = Effect.objects.select_for_update().get(pk=effect.pk)
+        if locked.state not in (*OPEN, State.NEEDS_HUMAN):
+            raise NotRetryable
+        if locked.state == State.NEEDS_HUMAN:
+            # An act that once went out is asked about first; one that never did is simply planned again.
+            locked.state = State.UNKNOWN if locked.request_sha256 else State.PLANNED
+            locked.deadline_at = None
+        locked.next_run_at, locked.attempt, locked.changed_at = at, 0, at
+        locked.save()
+        Note.objects.create(
+            organization_id=locked.organization_id,
+            effect=locked,
+            at=at,
+            state=locked.state,
+            code="retry",
+            actor=str(by),
+        )
+        audit.record(
+            organization_id=locked.organization_id,
+            by=by,
+            action="effect.retried",
+            entity=f"effect:{locked.public_id}",
+            at=at,
+        )
+        transaction.on_commit(partial(doorbell.ring, str(locked.public_id), locked.queue))
