@@ -1,0 +1,368 @@
+"""Back office: organization, users, agreements, and the two books that belong to no room above: audit and effects."""
+
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.auth import password_validation
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Coalesce, Concat
+from django.forms import ModelForm
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from ehrcommerce.accounts.backoffice import (
+    OPERATIONS,
+    PRIVACY,
+    BackOffice,
+    ReadOnly,
+    ShownInline,
+    staff_of,
+)
+from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
+from ehrcommerce.accounts.models import EHR_ROLES, Agreement, Organization, Role, User
+from ehrcommerce.accounts.otp import site
+from ehrcommerce.accounts.signin import SignInForm
+from ehrcommerce.accounts.words import TITLES, remedy, title
+from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.models import AuditEvent
+from ehrcommerce.outbox import services as outbox
+from ehrcommerce.outbox.models import OPEN, Effect, Note, State
+
+if TYPE_CHECKING:
+    _StaffForm = forms.ModelForm[User]
+    _Filter = admin.SimpleListFilter
+else:
+    _StaffForm = forms.ModelForm
+    _Filter = admin.SimpleListFilter
+
+site.login_form, site.login_template = SignInForm, "admin/login.html"
+site.site_url = None
+site.enable_nav_sidebar = False
+ENDS_SOON = timedelta(days=30)
+LATE_AFTER = timedelta(minutes=5)
+
+
+@admin.register(Organization, site=site)
+class OrganizationAdmin(BackOffice):
+    list_display = ["name", "alias", "state", "link_days"]
+    may_add = False
+
+
+@admin.register(Agreement, site=site)
+class AgreementAdmin(BackOffice):
+    """Nothing goes to a party without an agreement that is in force on that day."""
+
+    may_change = PRIVACY
+    list_display = ["party_name", "document", "effective", "expires", "in_force"]
+    ordering = ["expires", "party_name"]
+    search_fields = ["party_name", "=party"]
+
+    @admin.display(boolean=True, description="in force")
+    def in_force(self, agreement: Agreement) -> bool:
+        return agreement.live(timezone.now().date())
+
+
+@panel(30, PRIVACY)
+def agreements_that_end() -> Panel:
+    today = timezone.now().date()
+    ending = Agreement.objects.filter(expires__lte=today + ENDS_SOON).order_by("expires")[:SHOWN]
+    lines = [
+        Line(each.party_name, _end_of(each, today), reverse("admin:accounts_agreement_change", args=[each.pk]))
+        for each in ending
+    ]
+    return Panel(
+        "Agreements that end",
+        "None ends within 30 days.",
+        lines,
+        reverse("admin:accounts_agreement_changelist"),
+        urgent=True,
+    )
+
+
+def _end_of(agreement: Agreement, today: date) -> str:
+    if agreement.expires is None:
+        return "has no end"
+    return "ended: nothing is sent there" if agreement.expires < today else f"ends {agreement.expires:%-d %b %Y}"
+
+
+class StaffForm(_StaffForm):
+    """Passwords go in and never come out. A new password leaves the one-time code as it is."""
+
+    new_password = forms.CharField(
+        required=False, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 15 characters. Empty: it stays as it is. People who come from an EHR need none.",
+    )  # fmt: skip
+
+    class Meta:
+        model = User
+        fields = ("username", "display_name", "role", "is_active")
+
+    def clean_role(self) -> str:
+        """Nobody crosses between the EHR's people and the staff: they sign in by different doors."""
+        role, is_new = str(self.cleaned_data["role"]), self.instance.pk is None
+        if (is_new or not self.instance.subject) and role in EHR_ROLES:
+            raise forms.ValidationError("Clinicians and prescribers come from the EHR by their first launch.")
+        if not is_new and self.instance.subject and role not in EHR_ROLES:
+            raise forms.ValidationError("Somebody who comes from the EHR cannot become staff. Add a user of their own.")
+        return role
+
+    def clean_new_password(self) -> str:
+        password = str(self.cleaned_data["new_password"])
+        if password:
+            password_validation.validate_password(password, self.instance)
+        elif self.instance.pk is None:
+            raise forms.ValidationError("A new administrator needs a first password.")
+        return password
+
+    def save(self, commit: bool = True) -> Any:
+        user = super().save(commit=False)
+        if self.cleaned_data["new_password"]:
+            user.set_password(self.cleaned_data["new_password"])
+        if commit:
+            user.save()
+        return user
+
+
+@admin.register(User, site=site)
+class UserAdmin(BackOffice):
+    """Staff get a password here; their first one-time-code device is made for them, never by themselves."""
+
+    may_view = PRIVACY
+    form = StaffForm
+    list_display = ["username", "display_name", "role", "is_active", "last_login", "one_time_code"]
+    list_filter = ["role", "is_active"]
+    search_fields = ["=username"]
+    search_help_text = "Exact username."
+    readonly_fields = ["last_login", "one_time_code"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[User]":
+        devices = TOTPDevice.objects.filter(user=OuterRef("pk"), confirmed=True)
+        users: QuerySet[User] = super().get_queryset(request)
+        return users.annotate(_has_code=Exists(devices))
+
+    @admin.display(boolean=True, description="one-time code")
+    def one_time_code(self, user: User) -> bool:
+        return bool(getattr(user, "_has_code", False))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = [*StaffForm.Meta.fields]
+        if self.has_change_permission(request):
+            shown.append("new_password")
+        return shown if obj is None else [*shown, *self.readonly_fields]
+
+    def save_model(self, request: HttpRequest, obj: User, form: "ModelForm[Any]", change: bool) -> None:
+        obj.is_staff = obj.role not in EHR_ROLES
+        obj.is_superuser = obj.role == Role.ADMINISTRATOR
+        super().save_model(request, obj, form, change)
+        if obj.is_staff and not TOTPDevice.objects.filter(user=obj).exists():
+            device = TOTPDevice.objects.create(user=obj, name="first", tolerance=0)
+            self.message_user(
+                request,
+                f"Shown once: hand this to {obj.username} for an authenticator app: {device.config_url}",
+                messages.WARNING,
+            )
+
+
+class OutcomeFilter(_Filter):
+    """Named here, not collected from the rows: the table grows without end."""
+
+    title, parameter_name = "outcome", "outcome"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("success", "Success"), ("other", "Anything else")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[AuditEvent]") -> "QuerySet[AuditEvent]":
+        if self.value() == "other":
+            return queryset.exclude(outcome="success")
+        return queryset.filter(outcome="success") if self.value() else queryset
+
+
+@admin.register(AuditEvent, site=site)
+class AuditAdmin(ReadOnly):
+    """Read-only by role, by form, and by the database's own trigger. Looking here is itself an event."""
+
+    may_view = PRIVACY
+    list_display = ["when", "who", "action", "of_what", "outcome", "reason", "sealed"]
+    list_filter = [OutcomeFilter, ("at", admin.DateFieldListFilter)]
+    search_fields = ["actor__exact", "action__exact", "entity__exact", "recipient__exact"]
+    search_help_text = (
+        "Exact username, action (offer.made), entity (order:...), recipient (supplier:...) or actor (patient:...)."
+    )
+    ordering = ["-id"]
+    fields = [
+        "at",
+        "who",
+        "actor",
+        "action",
+        "entity",
+        "purpose",
+        "recipient",
+        "elements",
+        "outcome",
+        "reason",
+        "seal_number",
+    ]
+    readonly_fields = ["who"]
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[AuditEvent]":
+        users = User.objects.annotate(
+            _actor=Concat(Value("user:"), Cast("public_id", CharField()), output_field=CharField())
+        )
+        names = users.filter(_actor=OuterRef("actor")).values("username")[:1]
+        events: QuerySet[AuditEvent] = super().get_queryset(request)
+        return events.annotate(_who=Coalesce(Subquery(names), "actor", output_field=CharField()))
+
+    @admin.display(description="when (UTC)", ordering="id")
+    def when(self, event: AuditEvent) -> str:
+        return f"{event.at:%Y-%m-%d %H:%M:%S}"
+
+    @admin.display(description="of what")
+    def of_what(self, event: AuditEvent) -> str:
+        """Kind and the beginning of the id; the page of the event has all of it."""
+        kind, _, name = event.entity.partition(":")
+        return f"{kind} {name[:8]}"
+
+    @admin.display(description="who")
+    def who(self, event: AuditEvent) -> str:
+        return str(getattr(event, "_who", event.actor))
+
+    @admin.display(boolean=True)
+    def sealed(self, event: AuditEvent) -> bool:
+        return event.seal_number is not None
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """A username finds what its user did."""
+        user = User.objects.filter(username=search_term.strip()).first() if search_term else None
+        return super().get_search_results(request, queryset, str(user.actor) if user else search_term)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if self.has_view_permission(request):
+            user = staff_of(request)
+            audit.record(
+                organization_id=user.organization_id,
+                by=user.actor,
+                action="audit.searched",
+                entity="audit",
+                at=timezone.now(),
+            )
+        return super().changelist_view(request, extra_context)
+
+
+class NoteInline(ShownInline):
+    model = Note
+    fields = ["at", "state", "code", "actor"]
+    ordering = ["id"]
+
+
+class StuckFilter(_Filter):
+    """What an operator looks for first."""
+
+    title, parameter_name = "what waits", "waits"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("person", "Needs a person"), ("late", "Late"), ("open", "All that is open")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Effect]") -> "QuerySet[Effect]":
+        chosen = self.value()
+        if chosen == "person":
+            return queryset.filter(state=State.NEEDS_HUMAN)
+        if chosen == "late":
+            return late(queryset)
+        return queryset.filter(state__in=OPEN) if chosen == "open" else queryset
+
+
+class KindFilter(_Filter):
+    title, parameter_name = "kind", "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(TITLES.items())
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Effect]") -> "QuerySet[Effect]":
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
+def late(effects: "QuerySet[Effect]") -> "QuerySet[Effect]":
+    """Open, and nobody looked although it was time: the worker or the sweeper stands still."""
+    return effects.filter(state__in=OPEN, next_run_at__lt=timezone.now() - LATE_AFTER)
+
+
+@admin.register(Effect, site=site)
+class EffectAdmin(ReadOnly):
+    """Everything that is on its way out, and what only a person can settle."""
+
+    list_display = ["what", "state", "code", "subject", "tries", "next_run_at", "changed_at"]
+    list_filter = [StuckFilter, "state", KindFilter]
+    search_fields = ["subject__exact", "reference__exact"]
+    search_help_text = "Exact id of an order, payment, fulfillment or link, or the partner's reference."
+    ordering = ["-id"]
+    fields = [
+        ("what", "state", "code"), "what_to_do", ("subject", "generation"), ("tries", "reference"),
+        ("created_at", "changed_at"), ("next_run_at", "deadline_at"),
+    ]  # fmt: skip
+    readonly_fields = ["what", "what_to_do"]
+    inlines = [NoteInline]
+    actions = ["retry"]
+    change_form_template = "admin/outbox/effect/change_form.html"
+
+    @admin.display(description="what", ordering="kind")
+    def what(self, effect: Effect) -> str:
+        return title(effect.kind)
+
+    @admin.display(description="what to do")
+    def what_to_do(self, effect: Effect) -> str:
+        waits = effect.is_open or effect.state == State.NEEDS_HUMAN
+        return (remedy(effect.code) if waits else "") or "-"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With a button, where there is something to retry."""
+        effect = self.get_object(request, object_id)
+        waits = effect is not None and (effect.is_open or effect.state == State.NEEDS_HUMAN)
+        return super().change_view(
+            request,
+            object_id,
+            form_url,
+            {**(extra_context or {}), "may_retry": waits and self.has_retry_permission(request)},
+        )
+
+    def name_of(self, row: Effect) -> str:
+        return f"{title(row.kind)}: {row.get_state_display()}"
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        return self._has(request, OPERATIONS)
+
+    @admin.action(
+        description="Retry now (asks the partner first where something may have gone out)", permissions=["retry"]
+    )
+    def retry(self, request: HttpRequest, effects: "QuerySet[Effect]") -> None:
+        moved = 0
+        for effect in effects[:500]:
+            try:
+                outbox.retry(effect, by=staff_of(request).actor, at=timezone.now())
+                moved += 1
+            except outbox.NotRetryable:
+                self.message_user(
+                    request, f"{title(effect.kind)} {effect.subject} has ended already.", messages.WARNING
+                )
+        self.message_user(request, f"{moved} will be tried now.", messages.SUCCESS)
+
+
+def stuck() -> "QuerySet[Effect]":
+    """What needs a person, and what is late."""
+    wanted = Q(state=State.NEEDS_HUMAN) | Q(state__in=OPEN, next_run_at__lt=timezone.now() - LATE_AFTER)
+    return Effect.objects.filter(wanted).order_by("-changed_at")
+
+
+def line_of(effect: Effect, whose: str = "", url: str = "") -> Line:
+    """An effect on the first page. `whose` is the number of its order, `url` the order's page."""
+    why = remedy(effect.code) or effect.code
+    if effect.state != State.NEEDS_HUMAN:
+        why = f"Late since {effect.next_run_at:%-d %b %H:%M} UTC. {why}".strip()
+    return Line(
+        f"{whose} {title(effect.kind)}".strip(), why, url or reverse("admin:outbox_effect_change", args=[effect.pk])
+    )

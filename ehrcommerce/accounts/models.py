@@ -1,0 +1,106 @@
+"""Who we work for (Organization), who works (User) and on what legal footing (Agreement). No clinical or purchase data."""
+
+import uuid
+from datetime import date
+from typing import TYPE_CHECKING
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from ehrcommerce.audit.services import Actor
+
+
+class Organization(models.Model):
+    """A clinic. `alias` is its neutral name for messages: a real name can name a disease."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(max_length=120)
+    alias = models.CharField(max_length=40, help_text="Neutral name in texts and e-mails, without a specialty.")
+    phone = models.CharField(max_length=20, help_text="Help line shown to patients, as they dial it.")
+    state = models.CharField(max_length=2, help_text="Home state, two letters.")
+    time_zone = models.CharField(max_length=40, default="America/Los_Angeles")
+    link_days = models.PositiveSmallIntegerField(default=7, help_text="How long a purchase link works, 1 to 14 days.")
+    adult_age = models.PositiveSmallIntegerField(default=18)
+    match_postal_code = models.BooleanField(default=False, help_text="Ask for the postal code besides the birth date.")
+    match_family_name = models.BooleanField(default=False, help_text="Ask for the family name besides the birth date.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(link_days__range=(1, 14)), name="organization_link_days"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    """What somebody does here. A clinician comes from the EHR; the others sign in with a password and a code."""
+
+    CLINICIAN = "clinician", "Clinician"
+    PRESCRIBER = "prescriber", "Prescriber"
+    OPERATIONS = "operations", "Operations"
+    CATALOG = "catalog", "Catalog"
+    PRIVACY = "privacy", "Privacy officer"
+    INTEGRATION = "integration", "Integration"
+    ADMINISTRATOR = "administrator", "Administrator"
+
+
+EHR_ROLES = (Role.CLINICIAN, Role.PRESCRIBER)
+
+
+class User(AbstractUser):
+    """One person. From an EHR: known by (issuer, subject), no password. Staff: username, password, one-time code."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="users")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.CLINICIAN)
+    issuer = models.CharField(max_length=255, blank=True)
+    subject = models.CharField(max_length=255, blank=True)
+    display_name = models.CharField(max_length=120, blank=True)
+    npi = models.CharField(max_length=10, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "issuer", "subject"], name="user_one_subject", condition=~models.Q(subject="")
+            ),
+        ]
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+    @property
+    def actor(self) -> Actor:
+        return Actor("user", str(self.public_id))
+
+
+class Agreement(models.Model):
+    """A business associate agreement (45 CFR 164.504(e)). Without a live one, nothing goes to that party.
+
+    `party` is `ehr:<public id>` or `supplier:<public id>` or `organization`.
+    """
+
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="agreements")
+    party = models.CharField(max_length=64)
+    party_name = models.CharField(max_length=120)
+    document = models.CharField(max_length=120, help_text="Where the signed document lies.")
+    effective = models.DateField()
+    expires = models.DateField(null=True, blank=True)
+    signed_off_by = models.CharField(max_length=120)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "party"], name="agreement_party")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(expires=None) | models.Q(expires__gte=models.F("effective")), name="agreement_dates"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.party_name}: {self.document}"
+
+    def live(self, on: date) -> bool:
+        return self.effective <= on and (self.expires is None or on <= self.expires)

@@ -1,0 +1,14 @@
+"""What machines call: callbacks of suppliers and of the payment page, our key set, health. No cookie is read or set."""
+
+from django.urls import include, path
+
+from ehrcommerce.commerce.fulfillment.urls import urlpatterns as suppliers
+from ehrcommerce.commerce.orders.urls import urlpatterns as payments
+from ehrcommerce.ehr.views.keys import jwks
+from ehrcommerce.urls import health
+
+urlpatterns = [
+    path("hooks/", include(([*payments, *suppliers], "hooks"))),
+    path(".well-known/jwks.json", jwks, name="jwks"),
+    *health.urlpatterns,
+]
