@@ -1,0 +1,117 @@
+"""Pharmacy, device supplier and laboratory over HTTP: `orders`, `orders/{id}/cancel`, `orders?reference=`.
+
+`base_url` of the supplier's row is the partner's own root (https://pharmacy.example/v1). What differs between the three
+(what a line may say, what a status means) is a table or a few lines in their own file."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from ehrcommerce.outbox.handlers import LOOKUP
+from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused
+from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, text_of, to_bytes
+from ehrcommerce.suppliers.ports import SupplyRequest, SupplyStatus
+from ehrcommerce.wire.errors import NotSent
+
+# Their word -> a state of ours (commerce.orders.states). A word that is not here is "unknown": nothing is guessed.
+STATUS_OF: Mapping[str, str] = {
+    "received": "dispatched",
+    "accepted": "accepted",
+    "packed": "accepted",
+    "rejected": "refused",
+    "shipped": "shipped",
+    "delivered": "delivered",
+    "cancelled": "cancelled",
+    "returned": "returned",
+}
+REASONS = frozenset({"out_of_stock", "prescription_problem", "address"})
+DECIDED = frozenset({"accepted", "shipped", "delivered", "completed", "returned"})
+
+
+class HttpSupplier(HttpPartner):
+    """The part of the Fulfiller port that the three share."""
+
+    capability = LOOKUP
+    statuses: ClassVar[Mapping[str, str]] = STATUS_OF
+
+    def render(self, request: SupplyRequest) -> bytes:
+        ship_to = asdict(request.ship_to)
+        body = {"reference": request.reference, "ship_to": ship_to, "lines": self.lines(request), **self.more(request)}
+        return to_bytes(body)
+
+    def lines(self, request: SupplyRequest) -> list[dict[str, Any]]:
+        return [{"sku": line.sku, "quantity": line.quantity} for line in request.lines]
+
+    def more(self, request: SupplyRequest) -> dict[str, Any]:
+        """What this hop gets beside the lines."""
+        return {}
+
+    def place(self, body: bytes, *, idempotency_key: str) -> Outcome:
+        answer = self.post("orders", body, idempotency_key=idempotency_key)
+        return self.outcome_of(answer, self._placed, conflict=lambda found: self._conflict(found, json.loads(body)))
+
+    def _placed(self, found: Mapping[str, Any]) -> Outcome:
+        status = self.status_of(found)
+        return Done(reference=status.supplier_reference, facts={"status": status})
+
+    def _conflict(self, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> Outcome:
+        """They have this reference, or this key, already. What they hold is ours only if it is what we wanted."""
+        if found.get("error") == "idempotency_key_reused":
+            return NeedsHuman("key_reused")
+        try:
+            order = self._order(str(wanted["reference"]))
+        except NotSent:
+            return OutcomeUnknown("conflict")  # the POST did arrive
+        return self._placed(order) if order and _same_lines(order, wanted) else NeedsHuman("conflict")
+
+    def find(self, reference: str) -> SupplyStatus | None:
+        try:
+            order = self._order(reference)
+            return self.status_of(order) if order else None
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise self.unreadable(problem) from problem
+
+    def _order(self, reference: str) -> Mapping[str, Any] | None:
+        """What they hold under our reference, in their words."""
+        found = self.read("orders", reference=reference)
+        return next((order for order in (found or {}).get("orders", ()) if order["reference"] == reference), None)
+
+    def cancel(self, supplier_reference: str, *, idempotency_key: str) -> Outcome:
+        path = f"orders/{quote(supplier_reference, safe='')}/cancel"
+        answer = self.post(path, b"{}", idempotency_key=idempotency_key)
+        return self.outcome_of(
+            answer, lambda _: Done(reference=supplier_reference), conflict=lambda _: Refused("too_late")
+        )
+
+    def read_callback(self, body: Mapping[str, Any]) -> str:
+        return text_of(body.get("reference"))
+
+    def status_of(self, order: Mapping[str, Any]) -> SupplyStatus:
+        """Their order as ours. KeyError, TypeError or ValueError where it is not in the agreed form."""
+        state = self.statuses.get(str(order["status"]), "unknown")
+        tracking = order.get("tracking") or {}
+        reason = text_of(order.get("reason"))
+        return SupplyStatus(
+            reference=str(order["reference"]), supplier_reference=id_of(order["id"]), state=state,
+            reason=reason if reason in REASONS else "other" if reason else "",
+            carrier=text_of(tracking.get("carrier"))[:60], tracking_number=text_of(tracking.get("number")),
+            accepted=_accepted(order.get("lines") or ()) if state in DECIDED else {},
+        )  # fmt: skip
+
+
+def _same_lines(order: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an order of theirs is for the things of ours. One that names no things cannot be told apart."""
+    theirs = Counter((str(line["sku"]), line.get("quantity")) for line in order.get("lines") or ())
+    return not theirs or theirs == Counter((line["sku"], line["quantity"]) for line in wanted["lines"])
+
+
+def _accepted(lines: Any) -> dict[str, bool]:
+    """SKU -> taken. A SKU that stands twice is taken only if both are."""
+    found: dict[str, bool] = {}
+    for line in lines:
+        if isinstance(line.get("accepted"), bool):
+            found[str(line["sku"])] = line["accepted"] and found.get(str(line["sku"]), True)
+    return found

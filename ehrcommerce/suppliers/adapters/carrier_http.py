@@ -1,0 +1,21 @@
+"""A parcel carrier's tracking: `track/{number}`. It knows numbers, not people."""
+
+from urllib.parse import quote
+
+from ehrcommerce.suppliers.adapters._http_partner import HttpPartner
+
+# Their word -> ours. A word that is not here is "unknown": the parcel stays where we last knew it, and that is said.
+STATUS_OF = {
+    "label_created": "shipped",
+    "in_transit": "shipped",
+    "out_for_delivery": "shipped",
+    "delivered": "delivered",
+    "exception": "exception",
+    "returned": "returned",
+}
+
+
+class Adapter(HttpPartner):
+    def track(self, number: str) -> str:
+        found = self.read(f"track/{quote(number, safe='')}")
+        return "" if found is None else STATUS_OF.get(str(found.get("status")), "unknown")

@@ -1,0 +1,28 @@
+"""A gateway for texts and e-mails; `base_url` is its collection of messages. The words are made elsewhere and hold no
+name, product or specialty."""
+
+from ehrcommerce.outbox.handlers import LOOKUP
+from ehrcommerce.outbox.outcomes import Done, Outcome
+from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, to_bytes
+from ehrcommerce.suppliers.ports import Message
+
+
+class Adapter(HttpPartner):
+    capability = LOOKUP
+
+    def render(self, message: Message) -> bytes:
+        body = {
+            "reference": message.reference, "channel": message.channel, "to": message.to, "text": message.text,
+            "sender": message.sender,
+        }  # fmt: skip
+        if message.channel == "email":
+            body |= {"subject": message.subject, **({"html": message.html} if message.html else {})}
+        return to_bytes(body)
+
+    def deliver(self, body: bytes, *, idempotency_key: str) -> Outcome:
+        answer = self.post(self.partner.base_url.rstrip("/"), body, idempotency_key=idempotency_key)
+        return self.outcome_of(answer, lambda found: Done(reference=id_of(found["id"])))
+
+    def find(self, reference: str) -> bool:
+        found = self.read(self.partner.base_url.rstrip("/"), reference=reference)
+        return bool((found or {}).get("messages"))
