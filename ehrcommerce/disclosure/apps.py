@@ -1,0 +1,7 @@
+"""The door."""
+
+from django.apps import AppConfig
+
+
+class DisclosureConfig(AppConfig):
+    name = "ehrcommerce.disclosure"

@@ -1,0 +1,88 @@
+"""What the patient agreed to and what went to whom: names of elements and digests of payloads, never values."""
+
+import uuid
+
+from django.db import models
+
+
+class ConsentText(models.Model):
+    """The exact words that were shown, once for each version and language."""
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    sha256 = models.BinaryField(max_length=32)
+    language = models.CharField(max_length=2)
+    text = models.TextField()
+    first_shown_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "sha256"], name="consent_text_once")]
+
+    def __str__(self) -> str:
+        return f"{self.language} {self.pk}"
+
+
+class Consent(models.Model):
+    """One person's yes to one purpose and one recipient; withdrawn at any time, never deleted.
+
+    `recipient` is `supplier:<public id>`; `subject` is the offer's public id.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    customer_key = models.CharField(max_length=64)
+    subject = models.CharField(max_length=64)
+    purpose = models.CharField(max_length=32)
+    recipient = models.CharField(max_length=64)
+    recipient_name = models.CharField(max_length=120)
+    text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="+")
+    identity_level = models.PositiveSmallIntegerField()
+    given_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "subject"], name="consent_subject")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "purpose", "recipient"],
+                name="consent_one_live",
+                condition=models.Q(withdrawn_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.purpose} {self.public_id}"
+
+
+class DisclosureState(models.TextChoices):
+    PLANNED = "planned"
+    CONSENTED = "consented"
+    SENT = "sent"
+    ACKNOWLEDGED = "acknowledged"
+    RECALLED = "recalled"
+    RECALL_REFUSED = "recall_refused"
+
+
+class Disclosure(models.Model):
+    """One recipient, one payload: its digest, the names of its elements, and how far it went."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    customer_key = models.CharField(max_length=64)
+    subject = models.CharField(max_length=64)
+    purpose = models.CharField(max_length=32)
+    recipient = models.CharField(max_length=64)
+    recipient_name = models.CharField(max_length=120)
+    elements = models.TextField()
+    payload_digest = models.BinaryField(max_length=32)
+    state = models.CharField(max_length=16, choices=DisclosureState.choices, default=DisclosureState.PLANNED)
+    planned_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "subject"], name="disclosure_subject")]
+        constraints = [
+            models.UniqueConstraint(fields=["subject", "recipient", "payload_digest"], name="disclosure_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.recipient_name} {self.public_id}"
