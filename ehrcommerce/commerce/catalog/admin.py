@@ -1,0 +1,245 @@
+"""Back office: products, their codes, and the queue of codes that no product answers to."""
+
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from ehrcommerce.accounts.backoffice import CATALOG, BackOffice, BackOfficeInline, staff_of
+from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
+from ehrcommerce.accounts.otp import site
+from ehrcommerce.audit import services as audit
+from ehrcommerce.commerce.catalog import codes, services
+from ehrcommerce.commerce.catalog.models import Product, ProductCode, UnmappedCode
+from ehrcommerce.commerce.catalog.templatetags.money import dollars
+
+if TYPE_CHECKING:
+    _CodeForm = forms.ModelForm[ProductCode]
+    _UnmappedForm = forms.ModelForm[UnmappedCode]
+    _ProductForm = forms.ModelForm[Product]
+    _ProductChoice = forms.ModelChoiceField[Product]
+    _Formset = forms.BaseInlineFormSet[ProductCode, Product, Any]
+    _Filter = admin.SimpleListFilter
+else:
+    _CodeForm = _UnmappedForm = _ProductForm = forms.ModelForm
+    _ProductChoice = forms.ModelChoiceField
+    _Formset = forms.BaseInlineFormSet
+    _Filter = admin.SimpleListFilter
+
+
+class CodeForm(_CodeForm):
+    """A code is kept in the one spelling in which the launch looks for it."""
+
+    class Meta:
+        model = ProductCode
+        fields = ("system", "code", "display")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("system") and cleaned.get("code"):
+            cleaned["system"], cleaned["code"] = codes.key_of(cleaned["system"], cleaned["code"])
+        return cleaned
+
+
+class CodeFormset(_Formset):
+    def clean(self) -> None:
+        """The organization is not in the form, so Django's own look for twins leaves this one out."""
+        super().clean()
+        kept = [form.cleaned_data for form in self.forms if not form.cleaned_data.get("DELETE")]
+        keys = [(each["system"], each["code"]) for each in kept if each.get("system") and each.get("code")]
+        if len(set(keys)) < len(keys):
+            raise forms.ValidationError("The same code stands here twice.")
+
+
+class CodeInline(BackOfficeInline):
+    model = ProductCode
+    may_change = CATALOG
+    form, formset = CodeForm, CodeFormset
+    verbose_name, verbose_name_plural = "code", "codes by which orders of the chart find this product"
+    fields = ["system", "code", "display"]
+
+
+class ProductForm(_ProductForm):
+    class Meta:
+        model = Product
+        fields = (
+            "sku", "kind", "active", "name_en", "name_es", "quantity_basis", "price_cents", "currency",
+            "over_the_counter", "controlled_schedule", "service_type", "days_supply",
+        )  # fmt: skip
+        labels = {
+            "sku": "SKU", "name_en": "Name in English", "name_es": "Name in Spanish", "price_cents": "Price in cents",
+            "quantity_basis": "What the price buys", "days_supply": "Lasts for days",
+            "service_type": "Service type (X12)",
+        }  # fmt: skip
+        help_texts = {"quantity_basis": "For example: 180 tablets.", "active": "Off: not sold any more."}
+        widgets = {
+            name: forms.TextInput(attrs={"size": size})
+            for name, size in (
+                ("name_en", 80),
+                ("name_es", 80),
+                ("currency", 4),
+                ("controlled_schedule", 4),
+                ("service_type", 4),
+            )
+        }
+
+
+@admin.register(Product, site=site)
+class ProductAdmin(BackOffice):
+    may_change = CATALOG
+    list_display = ["sku", "kind", "name_en", "price", "active", "over_the_counter", "controlled_schedule"]
+    list_filter = ["kind", "active"]
+    search_fields = ["=sku", "name_en", "=codes__code"]
+    search_help_text = "Exact SKU or code, or part of the English name."
+    ordering = ["sku"]
+    form = ProductForm
+    inlines = [CodeInline]
+    fieldsets = [
+        (None, {"fields": [("sku", "kind", "active")]}),
+        ("What patients read", {"fields": ["name_en", "name_es", "quantity_basis"]}),
+        ("Price", {"fields": [("price_cents", "currency")]}),
+        ("Rules", {"fields": [("over_the_counter", "controlled_schedule", "service_type", "days_supply")]}),
+    ]
+
+    @admin.display(description="price", ordering="price_cents")
+    def price(self, product: Product) -> str:
+        return dollars(product.price_cents)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Codes belong to the organization of their product; to change them is an event."""
+        user, product = staff_of(request), form.instance
+        for code in formset.save(commit=False):
+            code.organization_id = product.organization_id
+            code.save()
+        for code in formset.deleted_objects:
+            code.delete()
+        if formset.has_changed():
+            audit.record(
+                organization_id=user.organization_id, by=user.actor, action="product.codes_changed",
+                entity=f"product:{product.public_id}", at=timezone.now(), elements=["codes"],
+            )  # fmt: skip
+
+
+class QueueFilter(_Filter):
+    """The queue first; what was settled on request."""
+
+    title, parameter_name = "what to show", "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("mapped", "Mapped"), ("never", "Never sold"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *others = super().choices(changelist)
+        yield {**first, "display": "Waiting"}
+        yield from others
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[UnmappedCode]") -> "QuerySet[UnmappedCode]":
+        if self.value() == "mapped":
+            return queryset.exclude(product=None)
+        if self.value() == "never":
+            return queryset.filter(never_sell=True)
+        match = request.resolver_match
+        waits = self.value() is None and match is not None and str(match.url_name).endswith("_changelist")
+        return queryset.filter(product=None, never_sell=False) if waits else queryset
+
+
+class ProductChoice(_ProductChoice):
+    def label_from_instance(self, obj: Product) -> str:
+        return f"{obj.sku}: {obj.name_en} ({dollars(obj.price_cents)})"
+
+
+class UnmappedForm(_UnmappedForm):
+    """One decision: which product, or none at all."""
+
+    class Meta:
+        model = UnmappedCode
+        fields = ("product", "never_sell")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "product" in self.fields:
+            products = Product.objects.filter(active=True, kind=self.instance.kind, controlled_schedule="").order_by(
+                "sku"
+            )
+            self.fields["product"] = ProductChoice(
+                products,
+                required=False,
+                empty_label="Choose a product of the same kind",
+                help_text="Save, and orders with this code can be sold from the next launch on.",
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("product") and cleaned.get("never_sell"):
+            raise forms.ValidationError("Choose a product or Never sell, not both.")
+        return cleaned
+
+
+@admin.register(UnmappedCode, site=site)
+class UnmappedCodeAdmin(BackOffice):
+    """Choose the product that a code means; orders with it are sellable from the next launch on."""
+
+    may_change = CATALOG
+    may_add = False
+    form = UnmappedForm
+    list_display = ["shown_code", "words", "kind", "times_seen", "last_seen_at", "product", "never_sell"]
+    list_filter = [QueueFilter, "kind"]
+    search_fields = ["=code"]
+    search_help_text = "Exact code."
+    ordering = ["-times_seen", "-last_seen_at"]
+    fields = ["words", ("shown_code", "system"), ("kind", "times_seen", "last_seen_at"), "product", "never_sell"]
+    readonly_fields = ["kind", "system", "shown_code", "words", "times_seen", "last_seen_at"]
+
+    def name_of(self, row: UnmappedCode) -> str:
+        return row.display or row.shown_code
+
+    @admin.display(description="code", ordering="code")
+    def shown_code(self, unmapped: UnmappedCode) -> str:
+        return unmapped.shown_code or "-"
+
+    @admin.display(description="words of the EHR")
+    def words(self, unmapped: UnmappedCode) -> str:
+        return unmapped.display or "-"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        """A second product for the same code would make it ambiguous: what is mapped is undone at the product."""
+        mapped = obj is not None and obj.product_id is not None
+        return [*self.readonly_fields, *(["product", "never_sell"] if mapped else [])]
+
+    def save_model(self, request: HttpRequest, obj: UnmappedCode, form: "ModelForm[Any]", change: bool) -> None:
+        chosen = obj.product
+        super().save_model(request, obj, form, change)
+        if chosen is None or "product" not in form.changed_data:
+            return
+        try:
+            services.map_code(unmapped=obj, product=chosen, by=staff_of(request).actor, at=timezone.now())
+            what = obj.shown_code or "these words"
+            self.message_user(request, f"Mapped: {what} is {chosen.sku}. It can be sold from the next launch on.")
+        except services.CatalogProblem as problem:
+            UnmappedCode.objects.filter(pk=obj.pk).update(product=None)
+            self.message_user(request, str(problem.__doc__), messages.ERROR)
+
+
+@panel(20, CATALOG)
+def codes_without_product() -> Panel:
+    waiting = UnmappedCode.objects.filter(product=None, never_sell=False).order_by("-times_seen", "-last_seen_at")[
+        :SHOWN
+    ]
+    lines = [
+        Line(each.display or each.shown_code,
+             f"{each.get_kind_display()} {each.shown_code}, ordered {each.times_seen}x",
+             reverse("admin:catalog_unmappedcode_change", args=[each.pk]))
+        for each in waiting
+    ]  # fmt: skip
+    return Panel(
+        "Ordered, but no product",
+        "Every code that was ordered has a product.",
+        lines,
+        reverse("admin:catalog_unmappedcode_changelist"),
+        urgent=True,
+    )

@@ -1,0 +1,13 @@
+"""What can be bought."""
+
+from django.apps import AppConfig
+
+
+class CatalogConfig(AppConfig):
+    name = "ehrcommerce.commerce.catalog"
+
+    def ready(self) -> None:
+        from ehrcommerce.commerce.catalog.services import erase_words
+        from ehrcommerce.disclosure import retention
+
+        retention.register("catalog_words", erase_words)

@@ -1,0 +1,108 @@
+"""What can be bought, by which codes it is found, and at which price. Nothing about a person."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from ehrcommerce.commerce.catalog.codes import DISPLAY_SYSTEM
+from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION
+from ehrcommerce.vault.fields import SealedText
+
+KINDS = [(PRESCRIPTION, "Prescription"), (DEVICE, "Device"), (KIT, "Specimen kit")]
+
+
+class Product(models.Model):
+    """One thing with one price. `quantity_basis` says what the price buys ("180 tablets")."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="products")
+    sku = models.CharField(max_length=40)
+    kind = models.CharField(max_length=16, choices=KINDS)
+    name_en = models.CharField(max_length=160)
+    name_es = models.CharField(max_length=160)
+    quantity_basis = models.CharField(max_length=60, blank=True)
+    price_cents = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: no price today, not sold.")
+    currency = models.CharField(max_length=3, default="USD")
+    days_supply = models.PositiveSmallIntegerField(null=True, blank=True)
+    service_type = models.CharField(
+        max_length=2, blank=True, help_text="X12 service type: 88 pharmacy, 12 equipment, 30 plan."
+    )
+    over_the_counter = models.BooleanField(default=False)
+    controlled_schedule = models.CharField(max_length=3, blank=True, help_text="II to V: never sold by link.")
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "sku"], name="product_sku"),
+            models.CheckConstraint(condition=models.Q(kind__in=[kind for kind, _ in KINDS]), name="product_kind_known"),
+        ]
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return self.sku
+
+    def name(self, language: str) -> str:
+        return self.name_es if language == "es" and self.name_es else self.name_en
+
+
+class ProductCode(models.Model):
+    """One code by which a product is found. `system` is the code system's URI, or "display" for a name that an
+    administrator confirmed (then `code` is the normalized name)."""
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="codes")
+    system = models.CharField(max_length=160)
+    code = models.CharField(max_length=160)
+    display = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "system", "code", "product"], name="product_code_once")
+        ]
+        indexes = [models.Index(fields=["organization", "system", "code"], name="product_code_find")]
+
+    def __str__(self) -> str:
+        return f"{self.system}|{self.code}"
+
+
+class UnmappedCode(models.Model):
+    """A code that was ordered and that no product answers to: the catalog team's queue. No person, no order.
+
+    An order without a code is noted by its words: then `system` is "display" and `code` a keyed digest. What the chart
+    said is in `display` alone, sealed, and erased once somebody decided (policy.table, CATALOG)."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=16, choices=KINDS)
+    system = models.CharField(max_length=160)
+    code = models.CharField(max_length=160)
+    display = SealedText()
+    times_seen = models.PositiveIntegerField(default=1)
+    last_seen_at = models.DateTimeField()
+    never_sell = models.BooleanField(default=False)
+    product = models.ForeignKey(
+        Product,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Choose one and save: the code is mapped.",
+    )
+
+    class Meta:
+        verbose_name, verbose_name_plural = "code without a product", "codes without a product"
+        constraints = [models.UniqueConstraint(fields=["organization", "kind", "system", "code"], name="unmapped_once")]
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return f"{self.system}|{self.code}"
+
+    @property
+    def shown_code(self) -> str:
+        """The code as people know it; words have none."""
+        return "" if self.system == DISPLAY_SYSTEM else self.code

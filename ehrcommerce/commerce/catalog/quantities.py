@@ -1,0 +1,59 @@
+"""Whether what was ordered is what the price buys. A product is sold for the amount in the chart or not at all: 30
+tablets are not the product's 180, and three kits are three. Pure, no database."""
+
+import re
+from decimal import Decimal, InvalidOperation
+
+from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.policy.packets import KIT, PRESCRIPTION, OrderedItem
+
+MOST_KITS = 10
+_LEADING = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([^\W\d_]*)")
+# One word for each unit that charts write in several ways; a word that is not here is not compared.
+_UNITS = {
+    "tablet": "tablet", "tab": "tablet", "tbl": "tablet", "capsule": "capsule", "cap": "capsule", "inhaler": "inhaler",
+    "patch": "patch", "patche": "patch", "ml": "ml", "milliliter": "ml", "l": "l", "liter": "l", "g": "g", "gram": "g",
+    "mg": "mg", "milligram": "mg", "vial": "vial", "pen": "pen", "bottle": "bottle", "box": "box", "boxe": "box",
+    "tube": "tube", "dose": "dose", "puff": "puff",
+}  # fmt: skip
+
+
+def how_many(item: OrderedItem, product: Product) -> int | None:
+    """How often the product is sold for this order; None where the order's amount is not the product's."""
+    if item.kind == KIT:
+        return _kits(item.quantity)
+    if item.kind == PRESCRIPTION:
+        return 1 if _same_amount(item, product.quantity_basis) else None
+    return 1
+
+
+def _kits(quantity: str) -> int | None:
+    """A whole number from 1 to 10; one where the order names none."""
+    if not quantity.strip():
+        return 1
+    number = _number(quantity)
+    return int(number) if number is not None and number == number.to_integral() and 1 <= number <= MOST_KITS else None
+
+
+def _same_amount(item: OrderedItem, basis: str) -> bool:
+    """Equal numbers, and no two units that differ. Without any number on both sides there is nothing to compare."""
+    leading = _LEADING.match(basis)
+    if leading is None or not item.quantity.strip():
+        return leading is None and not item.quantity.strip()
+    if _number(item.quantity) != Decimal(leading[1]):
+        return False
+    ordered, sold = _unit(item.quantity_unit), _unit(leading[2])
+    return not ordered or not sold or ordered == sold
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _unit(text: str) -> str:
+    word = text.strip().strip("{}[]").casefold().split(" ")[0].split("(")[0]
+    return _UNITS.get(word) or _UNITS.get(word.rstrip("s").rstrip("."), "")

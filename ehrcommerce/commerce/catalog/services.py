@@ -1,0 +1,222 @@
+"""Which product answers to an order of the chart. Never the nearest one: one product or a named refusal."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Func, IntegerField, Q
+
+from ehrcommerce.accounts.models import Organization
+from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.catalog import codes
+from ehrcommerce.commerce.catalog.models import Product, ProductCode, UnmappedCode
+from ehrcommerce.commerce.catalog.quantities import how_many
+from ehrcommerce.policy.packets import OrderedItem
+from ehrcommerce.vault.keys import blind_index
+
+WORDS = 200
+WORDS_KEPT = timedelta(days=90)
+
+
+class CatalogProblem(Exception):
+    """The catalog was not changed."""
+
+
+class NoWords(CatalogProblem):
+    """The words of this order were erased. Wait until it is ordered again, then map it."""
+
+
+class WrongKind(CatalogProblem):
+    """The product is of another kind than the order that this code came from. Choose a product of the same kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """`refusal` is "" or a code of policy.refusals; then `product` may still name what was found but is not sold."""
+
+    product: Product | None
+    refusal: str = ""
+    quantity: int = 1
+
+    @property
+    def sold(self) -> bool:
+        return self.product is not None and not self.refusal
+
+
+def match(item: OrderedItem, *, organization_id: int) -> Match:
+    """The product of one order. For a list use match_all: it asks once."""
+    return match_all([item], organization_id=organization_id)[item.key]
+
+
+def match_all(items: Sequence[OrderedItem], *, organization_id: int) -> dict[str, Match]:
+    """Item key -> Match, in one query for all items. Codes decide; words only where no code is known here."""
+    rows = _find(items, organization_id)
+    return {item.key: _decide(item, rows) for item in items}
+
+
+def _find(items: Sequence[OrderedItem], organization_id: int) -> Mapping[codes.Key, list[Product]]:
+    wanted: set[str] = set()
+    for item in items:
+        for coding in item.codings:
+            wanted |= codes.spellings(coding.system, coding.code)
+        wanted |= {words for _, words in codes.worded(item)}
+    found: dict[codes.Key, list[Product]] = {}
+    if wanted:
+        rows = ProductCode.objects.filter(organization_id=organization_id, code__in=wanted).select_related("product")
+        for row in rows:
+            found.setdefault(codes.key_of(row.system, row.code), []).append(row.product)
+    return found
+
+
+def _decide(item: OrderedItem, rows: Mapping[codes.Key, list[Product]]) -> Match:
+    for keys in (codes.coded(item), codes.worded(item)):
+        products = {product.pk: product for key in keys for product in rows.get(key, ()) if product.kind == item.kind}
+        if products:
+            return _for_the_amount(item, _choose(list(products.values())))
+    return Match(None, "no_product")
+
+
+def _choose(products: Sequence[Product]) -> Match:
+    controlled = [product for product in products if product.controlled_schedule]
+    if controlled:
+        return Match(controlled[0], "controlled")
+    on_sale = [product for product in products if product.active]
+    if not on_sale:
+        return Match(products[0], "retired")
+    if len(on_sale) > 1:
+        return Match(None, "ambiguous")
+    return Match(on_sale[0]) if on_sale[0].price_cents else Match(on_sale[0], "no_price")
+
+
+def _for_the_amount(item: OrderedItem, found: Match) -> Match:
+    """A product is sold for the amount that was ordered, or not at all."""
+    if found.product is None or found.refusal:
+        return found
+    quantity = how_many(item, found.product)
+    return Match(found.product, "other_quantity") if quantity is None else Match(found.product, quantity=quantity)
+
+
+def note_unmapped(items: Iterable[OrderedItem], *, organization_id: int, at: datetime) -> int:
+    """Put the codes of these items (those that found no product) on the catalog team's list. Call after the page.
+
+    A code, or sealed words where there is none: nothing of an order or a person.
+    """
+    seen: Counter[tuple[str, str, str]] = Counter()
+    rows: dict[tuple[str, str, str], UnmappedCode] = {}
+    for item in items:
+        system, code, display = _what_to_note(item)
+        if code:
+            key = (item.kind, system, code)
+            seen[key] += 1
+            rows[key] = UnmappedCode(
+                organization_id=organization_id, kind=item.kind, system=system, code=code, display=display,
+                last_seen_at=at, times_seen=0,
+            )  # fmt: skip
+    UnmappedCode.objects.bulk_create(rows.values(), ignore_conflicts=True)
+    # One statement for all codes that were seen equally often, however many orders a chart holds.
+    for times in sorted(set(seen.values())):
+        these = [Q(kind=key[0], system=key[1], code=key[2]) for key, count in seen.items() if count == times]
+        mine = UnmappedCode.objects.filter(reduce(or_, these), organization_id=organization_id)
+        mine.update(times_seen=F("times_seen") + times, last_seen_at=at)
+    return seen.total()
+
+
+def _what_to_note(item: OrderedItem) -> tuple[str, str, str]:
+    """The order's first code, with its words where the code system is a public one; an order without a code by a digest
+    of its words, and the words."""
+    for coding in item.codings:
+        if coding.system and coding.code:
+            system, code = codes.key_of(coding.system, coding.code)
+            return system[:160], code[:160], coding.display[:WORDS] if system in codes.PUBLIC else ""
+    for system, words in codes.worded(item):
+        return system, blind_index("catalog.words", words).hex(), words
+    return "", "", ""
+
+
+def erase_words(organization_id: int, at: datetime) -> int:
+    """The eraser: the chart's words go once a product or "never sold" was chosen; what nobody decided on and nobody
+    ordered again goes as a whole."""
+    waiting = UnmappedCode.objects.filter(organization_id=organization_id, product=None, never_sell=False)
+    gone, _ = waiting.filter(last_seen_at__lte=at - WORDS_KEPT).delete()
+    size = Func(F("display"), function="octet_length", output_field=IntegerField())
+    settled = UnmappedCode.objects.filter(organization_id=organization_id).exclude(pk__in=waiting.values("pk"))
+    held = list(settled.annotate(size=size).filter(size__gt=0).order_by("pk")[:200])
+    for row in held:
+        row.display = ""
+        row.save(update_fields=["display"])
+    return gone + len(held)
+
+
+@transaction.atomic
+def map_code(*, unmapped: UnmappedCode, product: Product, by: Actor, at: datetime) -> ProductCode:
+    """An administrator says that this code means this product. Twice is once. Raises WrongKind, NoWords."""
+    if product.kind != unmapped.kind or product.organization_id != unmapped.organization_id:
+        raise WrongKind
+    row, _ = ProductCode.objects.get_or_create(
+        organization_id=unmapped.organization_id, product=product, system=unmapped.system, code=_meant(unmapped),
+        defaults={"display": unmapped.display[:WORDS]},
+    )  # fmt: skip
+    unmapped.product = product
+    unmapped.never_sell = False
+    unmapped.save(update_fields=["product", "never_sell"])
+    audit.record(
+        organization_id=unmapped.organization_id,
+        by=by,
+        action="catalog.mapped",
+        entity=f"product:{product.public_id}",
+        at=at,
+    )
+    return row
+
+
+def _meant(unmapped: UnmappedCode) -> str:
+    """What the catalog looks for: the code, or the words, which are the catalog's own from here on."""
+    if unmapped.system != codes.DISPLAY_SYSTEM:
+        return unmapped.code
+    if not unmapped.display:
+        raise NoWords
+    return codes.words_of(unmapped.display)
+
+
+@transaction.atomic
+def load_products(organization: Organization, rows: Iterable[Mapping[str, Any]], *, by: Actor, at: datetime) -> int:
+    """Make or update products by SKU. A row has sku, kind, name_en, name_es, price_cents, codes (system, code,
+    display), service_type, quantity_basis; optional days_supply, otc, controlled_schedule, sellable. Returns how
+    many."""
+    count = 0
+    for row in rows:
+        product, _ = Product.objects.update_or_create(
+            organization=organization, sku=row["sku"],
+            defaults={
+                "kind": row["kind"], "name_en": row["name_en"], "name_es": row["name_es"],
+                "price_cents": row["price_cents"], "service_type": row.get("service_type", ""),
+                "quantity_basis": row.get("quantity_basis", ""), "days_supply": row.get("days_supply"),
+                "over_the_counter": row.get("otc", False), "controlled_schedule": row.get("controlled_schedule", ""),
+                "active": row.get("sellable", True),
+            },
+        )  # fmt: skip
+        for system, code, display in row.get("codes", ()):
+            _load_code(product, system, code, display)
+        count += 1
+    audit.record(
+        organization_id=organization.pk,
+        by=by,
+        action="catalog.loaded",
+        entity=f"organization:{organization.public_id}",
+        at=at,
+    )
+    return count
+
+
+def _load_code(product: Product, system: str, code: str, display: str) -> None:
+    stored = codes.words_of(code) if codes.system_of(system) == codes.DISPLAY_SYSTEM else code.strip()
+    ProductCode.objects.update_or_create(
+        organization_id=product.organization_id, product=product, system=system, code=stored,
+        defaults={"display": display[:200]},
+    )  # fmt: skip

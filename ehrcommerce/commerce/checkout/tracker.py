@@ -1,0 +1,204 @@
+"""What a patient reads of an order: what happened, what is next, by when, and whether they must do something.
+
+Every state of commerce.orders.states has its words here (a test counts them), so that no fault ends in silence."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Sum
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.orders.models import Order, OrderLine
+from ehrcommerce.commerce.orders.states import MoneyState, OrderState
+
+_O, _M = OrderState, MoneyState
+Text = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`days`: if nothing is heard for so long, the patient should call; 0: nothing more is to come."""
+
+    title: Text
+    happened: Text
+    following: Text
+    you: Text
+    days: int = 0
+
+
+_NOTHING = _("You do not need to do anything.")
+_CALL = _("Please call us.")
+WORDS: dict[str, Words] = {
+    _O.QUOTED: Words(
+        _("Not paid yet"), _("Your order waits for your payment."), _("After you pay, we start."), _("Please pay."), 1
+    ),
+    _O.AUTHORIZED: Words(
+        _("We have your order"), _("We have your order."), _("Next, it is checked before it is packed."), _NOTHING, 1
+    ),
+    _O.GATED: Words(
+        _("We have your order"),
+        _("We asked your clinic once more. All is well."),
+        _("Next, it goes out to be packed."),
+        _NOTHING,
+        1,
+    ),
+    _O.DISPATCHED: Words(
+        _("Your order is being checked"),
+        _("Your order went to those who fill it."),
+        _("Next, they check it and pack it."),
+        _NOTHING,
+        2,
+    ),
+    _O.ACCEPTED: Words(
+        _("Your order is being packed"), _("Your order was checked."), _("Next, it is packed and sent."), _NOTHING, 3
+    ),
+    _O.SHIPPED: Words(_("On its way"), _("Your parcel left."), _("Next, it comes to your door."), _NOTHING, 7),
+    _O.DELIVERED: Words(
+        _("Delivered"),
+        _("Your parcel was delivered."),
+        _("Nothing more is to come."),
+        _("If it is not there, call us."),
+    ),
+    _O.COMPLETED: Words(_("Delivered"), _("Your order is complete."), _("Nothing more is to come."), _NOTHING),
+    _O.CANCEL_REQUESTED: Words(
+        _("We try to stop your order"),
+        _("You asked us to cancel."),
+        _("We will tell you if it was in time."),
+        _NOTHING,
+        2,
+    ),
+    _O.CANCELLED: Words(_("Canceled"), _("Your order was canceled."), _("Nothing more is to come."), _NOTHING),
+    _O.REFUSED: Words(
+        _("We cannot fill your order"),
+        _("Your order could not be filled."),
+        _("Your clinic can choose something else."),
+        _("Please call your clinic."),
+    ),
+    _O.RETURNED: Words(
+        _("Your parcel came back"),
+        _("The parcel could not be delivered and came back."),
+        _("We will look for a way to send it."),
+        _CALL,
+        3,
+    ),
+    _O.EXCEPTION: Words(
+        _("We need your help"), _("Something is not right with your order."), _("A person looks at it."), _CALL, 1
+    ),
+    _O.UNKNOWN: Words(
+        _("We are asking about your order"),
+        _("We did not hear back yet."),
+        _("We keep asking. A person looks at it."),
+        _NOTHING,
+        1,
+    ),
+}
+MONEY: dict[str, Text] = {
+    _M.NONE: _("You were not charged."),
+    _M.AUTHORIZED: _("Your card is held for %(sum)s. It is charged when your order is accepted."),
+    _M.CAPTURED: _("You paid %(sum)s."),
+    _M.VOIDED: _("You were not charged. The hold on your card ends in a few days."),
+    _M.REFUNDED: _("We sent your money back. It takes 5 to 10 days."),
+    _M.DISPUTED: _("Your bank is looking at this payment."),
+    _M.RECONCILE_NEEDED: _("We are checking your payment. Do not pay again."),
+}
+_PART_BACK = _("You paid %(sum)s. We sent %(back)s back. It takes 5 to 10 days.")
+_FREE = _("You have nothing to pay.")
+_CHECKING = Words(
+    _("We are checking your payment"), _("We are checking your payment. Do not pay again."),
+    _("A person looks at it."), _NOTHING, 1,
+)  # fmt: skip
+# Pages that stopped for good: the step that was not reached stands in red.
+_ENDED = {_O.CANCELLED, _O.REFUSED, _O.RETURNED, _O.EXCEPTION}
+# Label, and the state whose first moment stands beside it.
+_STEPS: tuple[tuple[Text, str], ...] = (
+    (_("Order placed"), _O.AUTHORIZED),
+    (_("Checked"), _O.ACCEPTED),
+    (_("Packed"), _O.SHIPPED),
+    (_("On its way"), _O.SHIPPED),
+    (_("Delivered"), _O.DELIVERED),
+)
+# How many steps are done once this state was reached; before, only the first.
+_DONE = {_O.ACCEPTED: 2, _O.SHIPPED: 3, _O.DELIVERED: 5, _O.COMPLETED: 5}
+CANCELLABLE = frozenset({_O.AUTHORIZED, _O.GATED, _O.DISPATCHED, _O.ACCEPTED})
+
+
+def words_of(order: Order) -> Words:
+    """The words of its state; a payment in doubt speaks before an order that waits for it."""
+    in_doubt = order.state == _O.QUOTED and order.money == _M.RECONCILE_NEEDED
+    return _CHECKING if in_doubt else WORDS[order.state]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    look: str
+    label: Text
+    at: datetime | None = None
+    format: str = "SHORT_DATETIME_FORMAT"
+    more: Text = ""
+
+
+def reached(order: Order) -> dict[str, datetime]:
+    """When each state was first reached."""
+    first: dict[str, datetime] = {}
+    for event in order.events.order_by("at", "pk"):
+        first.setdefault(event.state, event.at)
+    return first
+
+
+def steps_of(order: Order) -> list[Step]:
+    """The tracker: done, now, next; or where it stopped."""
+    seen = {_O.AUTHORIZED.value: order.placed_at} | reached(order)
+    done = max((_DONE.get(OrderState(state), 1) for state in (*seen, order.state)), default=1)
+    steps = [Step("done", label, seen.get(state)) for label, state in _STEPS[:done]]
+    if order.state in _ENDED:
+        return [*steps, Step("bad", WORDS[order.state].title, seen.get(order.state))]
+    ahead = [Step("next", label) for label, _state in _STEPS[done:]]
+    return [*steps, *[Step("now", step.label) for step in ahead[:1]], *ahead[1:]]
+
+
+def call_after(order: Order) -> datetime | None:
+    """If nothing was heard until then, the patient should call. None where nothing more is to come."""
+    days = words_of(order).days
+    return order.changed_at + timedelta(days=days) if days else None
+
+
+def is_late(order: Order, at: datetime) -> bool:
+    day = call_after(order)
+    return day is not None and at > day
+
+
+def money_words(order: Order) -> str:
+    """One sentence on the money, with the sum that was taken and kept; nothing due is said as such."""
+    if order.patient_cents == 0 and order.money in (_M.NONE, _M.AUTHORIZED):
+        return str(_FREE)
+    captured, back = _moved(order)
+    if order.money not in (_M.CAPTURED, _M.REFUNDED):
+        return str(MONEY[order.money]) % {"sum": dollars(order.patient_cents)}
+    words = _PART_BACK if 0 < back < captured else MONEY[order.money]
+    return str(words) % {"sum": dollars(captured - back), "back": dollars(back)}
+
+
+def _moved(order: Order) -> tuple[int, int]:
+    """What was captured and what went back, over all payments of the order."""
+    sums = order.payments.aggregate(captured=Sum("captured_cents"), back=Sum("refunded_cents"))
+    return sums["captured"] or 0, sums["back"] or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The three numbers of the lines that stand: a line that nobody fills is not paid for."""
+
+    full_cents: int
+    plan_cents: int
+    patient_cents: int
+
+
+def sums_of(lines: Iterable[OrderLine]) -> Sums:
+    standing = [line for line in lines if line.accepted is not False]
+    return Sums(
+        sum(line.full_cents for line in standing), sum(line.plan_cents for line in standing),
+        sum(line.patient_cents for line in standing),
+    )  # fmt: skip

@@ -1,0 +1,26 @@
+"""The patient's addresses. The one with the token is the only one that is ever sent; the others mean nothing without
+the cookie, and none holds an id of a person, an order or an item."""
+
+from django.urls import path
+
+from ehrcommerce.commerce.checkout.views import follow, identity, order, payment
+
+app_name = "checkout"
+urlpatterns = [
+    path("l/<str:token>/", identity.link, name="link"),
+    path("c/code/", identity.enter_code, name="code"),
+    path("c/code/again/", identity.again, name="again"),
+    path("c/check/", order.check, name="check"),
+    path("c/no/", order.say_no, name="no"),
+    path("c/price/", order.price, name="price"),
+    path("c/plan/", order.ask_again, name="ask_again"),
+    path("c/where/", order.where, name="where"),
+    path("c/pay/", payment.pay, name="pay"),
+    path("c/new-price/", payment.accept_price, name="accept_price"),
+    path("c/return/<uuid:payment_id>/", payment.back, name="return"),
+    path("c/follow/", follow.follow, name="follow"),
+    path("c/cancel/", follow.cancel, name="cancel"),
+    path("c/receipt/", follow.receipt, name="receipt"),
+    path("c/shared/", follow.shared, name="shared"),
+    path("c/shared/back/", follow.take_back, name="take_back"),
+]

@@ -1,0 +1,135 @@
+"""After the payment: where the order is, the receipt, cancel, and what was shared with whom."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.checkout import services, tracker
+from ehrcommerce.commerce.checkout.consents import gets
+from ehrcommerce.commerce.checkout.directions import amount_of
+from ehrcommerce.commerce.checkout.models import Stage
+from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.fulfillment.models import Shipment
+from ehrcommerce.commerce.fulfillment.services import withdraw_consent
+from ehrcommerce.commerce.orders import services as orders
+from ehrcommerce.commerce.orders.errors import TooLate
+from ehrcommerce.commerce.orders.models import Order
+from ehrcommerce.commerce.orders.states import FINAL, MoneyState, OrderState
+from ehrcommerce.disclosure import consent, receipts
+from ehrcommerce.policy.packets import ShipTo
+from ehrcommerce.suppliers.models import Supplier
+
+
+@dataclass(frozen=True, slots=True)
+class Went:
+    """One line of the disclosure receipt."""
+
+    recipient_name: str
+    sent_at: datetime | None
+    gets: str
+
+
+def _order(request: CheckoutRequest) -> Order:
+    """The stage machine lets nobody here without one."""
+    order = request.checkout.order
+    if order is None:
+        raise RuntimeError("A session at this stage has an order.")
+    return order
+
+
+@require_GET
+@at_stage(Stage.FOLLOW)
+def follow(request: CheckoutRequest) -> HttpResponse:
+    """What happened, what is next, by when, and whether the patient must act."""
+    order, at = _order(request), timezone.now()
+    if order.state == OrderState.QUOTED and order.money != MoneyState.RECONCILE_NEEDED:
+        return redirect("checkout:pay")
+    values = {
+        "order": order, "words": tracker.words_of(order), "money": tracker.money_words(order),
+        "steps": tracker.steps_of(order), "call_after": tracker.call_after(order),
+        "late": tracker.is_late(order, at), "moving": order.state not in FINAL,
+        "can_cancel": order.state in tracker.CANCELLABLE, "too_late": request.GET.get("cancel") == "late",
+        "shipments": Shipment.objects.filter(fulfillment__order=order).order_by("pk"),
+    }  # fmt: skip
+    return page(request, "follow", values)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_stage(Stage.FOLLOW)
+def cancel(request: CheckoutRequest) -> HttpResponse:
+    """One question, one button."""
+    order = _order(request)
+    if request.method != "POST":
+        return page(request, "cancel", {"order": order, "can_cancel": order.state in tracker.CANCELLABLE})
+    try:
+        orders.cancel_order(order=order, reason="patient", by=services.actor_of(request.checkout), at=timezone.now())
+    except TooLate:
+        return redirect(reverse("checkout:follow") + "?cancel=late")
+    return redirect("checkout:follow")
+
+
+@require_GET
+@at_stage(Stage.FOLLOW)
+def receipt(request: CheckoutRequest) -> HttpResponse:
+    """For the printer, the insurer and the tax form; `?plain=1` leaves out the names of the items."""
+    order = _order(request)
+    lines = list(order.lines.select_related("offer_line__product").order_by("pk"))
+    sums = tracker.sums_of(lines)
+    items = [
+        (line.offer_line.product.name(language()), amount_of(line.offer_line.product.quantity_basis, language()), line)
+        for line in lines
+    ]
+    values = {
+        "order": order, "items": items, "ship_to": ShipTo(**order.ship_to) if order.ship_to else None,
+        "plain": request.GET.get("plain") == "1", "money": tracker.money_words(order),
+        "plan": f"\N{MINUS SIGN}{dollars(sums.plan_cents)}" if order.uses_plan else "", "sums": sums,
+        "suppliers": sorted({one.supplier.name for one in order.fulfillments.select_related("supplier")}),
+    }  # fmt: skip
+    return page(request, "receipt", values)
+
+
+@require_GET
+@at_stage(Stage.FOLLOW)
+def shared(request: CheckoutRequest) -> HttpResponse:
+    """Each recipient: agreed when, sent when, and the button that takes the yes back."""
+    session = request.checkout
+    subject = str(session.link.offer.public_id)
+    suppliers = {row.party: row for row in Supplier.objects.filter(organization_id=session.organization_id)}
+    went = [
+        Went(row.recipient_name, row.sent_at, gets(row.purpose, suppliers[row.recipient]))
+        for row in receipts.of(session.organization_id, subject)
+        if row.recipient in suppliers
+    ]
+    values = {
+        "consents": consent.live(organization_id=session.organization_id, subject=subject),
+        "receipts": went,
+        "said": request.GET.get("done") == "1",
+    }  # fmt: skip
+    return page(request, "shared", values)
+
+
+@require_POST
+@at_stage(Stage.FOLLOW)
+def take_back(request: CheckoutRequest) -> HttpResponse:
+    """Nothing more goes to this recipient: what was not sent is over, what was is asked back. The list stays."""
+    session = request.checkout
+    recipient = request.POST.get("recipient", "")
+    if not recipient:
+        return state_page(request, "over", clinic=session.organization, status=400)
+    by, at = services.actor_of(session), timezone.now()
+    suppliers = Supplier.objects.filter(organization_id=session.organization_id)
+    supplier = next((row for row in suppliers if row.party == recipient), None)
+    if supplier is not None:
+        withdraw_consent(order=_order(request), supplier=supplier, by=by, at=at)
+    else:
+        consent.withdraw(
+            organization_id=session.organization_id, subject=str(session.link.offer.public_id), recipient=recipient,
+            by=by, at=at,
+        )  # fmt: skip
+    return redirect(reverse("checkout:shared") + "?done=1")

@@ -1,0 +1,157 @@
+"""From the link to a known patient: the page behind the link, the answer, the one-time code.
+
+GET and HEAD of the link change nothing and show nothing: mail scanners and previews open links before people do."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ehrcommerce.accounts.areas import speak
+from ehrcommerce.accounts.models import Organization
+from ehrcommerce.commerce.checkout import code, services
+from ehrcommerce.commerce.checkout.errors import NoContact, TooManyCodes
+from ehrcommerce.commerce.checkout.forms import CodeForm, WhoForm
+from ehrcommerce.commerce.checkout.models import CheckoutSession, Stage
+from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.offers import links
+from ehrcommerce.commerce.offers.links import LinkView
+from ehrcommerce.vault import walls
+
+# A finished link still opens its order, after the same questions.
+OPEN_PAGES = ("who", "completed")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def link(request: HttpRequest, token: str) -> HttpResponse:
+    """The page behind the link."""
+    found = links.look(token)
+    if found is None:
+        return state_page(request, "unknown", status=404)
+    speak(request, found.language)
+    if found.page not in OPEN_PAGES:
+        return state_page(request, found.page, clinic=found, status=410, day=found.expires_at)
+    if request.method == "POST":
+        return _answer(request, found)
+    return _who(request, found, _form(None, found))
+
+
+def _form(data: Any, found: LinkView) -> WhoForm:
+    return WhoForm(data, postal=found.match_postal_code, family=found.match_family_name)
+
+
+def _who(request: HttpRequest, found: LinkView, form: WhoForm) -> HttpResponse:
+    status = 422 if form.errors else 200
+    return state_page(request, "who", clinic=found, status=status, form=form, completed=found.page == "completed")
+
+
+def _answer(request: HttpRequest, found: LinkView) -> HttpResponse:
+    form = _form(request.POST, found)
+    if not form.is_valid():
+        return _who(request, found, form)
+    at = timezone.now()
+    with walls.organization(found.organization_id):
+        given = form.cleaned_data
+        result = links.answer(
+            link_id=found.pk, birth_date=given["birth_date"], postal_code=given.get("postal_code", ""),
+            family_name=given.get("family_name", ""), at=at,
+        )  # fmt: skip
+        if result.matched:
+            return _begin(request, found)
+    if result.locked and result.today:
+        return state_page(request, "tomorrow", clinic=found, status=429)
+    if result.locked:
+        return state_page(request, "locked", clinic=found, status=410)
+    form.add_error(None, wrong(result.tries_left))
+    return _who(request, found, form)
+
+
+def wrong(tries_left: int) -> str:
+    """The same sentence whatever part was wrong."""
+    left = ngettext("You have %(count)s try left.", "You have %(count)s tries left.", tries_left) % {
+        "count": tries_left
+    }
+    return _("That does not match what we have. Check it and try again.") + " " + left
+
+
+def _begin(request: HttpRequest, found: LinkView) -> HttpResponse:
+    at = timezone.now()
+    try:
+        session, cookie = code.begin_session(
+            organization_id=found.organization_id, link_id=found.pk, language=language(), at=at
+        )
+        sent = code.send(session, at=at)
+    except TooManyCodes:
+        return state_page(request, "codes", clinic=found, status=429)
+    except NoContact:
+        return state_page(request, "contact", clinic=found, status=409)
+    return _with_cookie(_to_code("" if sent else "later"), cookie)
+
+
+def _to_code(said: str) -> HttpResponse:
+    return redirect(reverse("checkout:code") + (f"?again={said}" if said else ""))
+
+
+def _with_cookie(response: HttpResponse, cookie: str) -> HttpResponse:
+    """Lax, since the way back from the payment page is a navigation from another site."""
+    response.set_cookie(services.COOKIE, cookie, secure=True, httponly=True, samesite="Lax", path="/")
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_stage(Stage.CODE)
+def enter_code(request: CheckoutRequest) -> HttpResponse:
+    """Six digits from a phone or mailbox on file."""
+    form = CodeForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        at, session = timezone.now(), request.checkout
+        verdict = code.check(session, form.cleaned_data["code"], at=at)
+        if verdict is code.Verdict.RIGHT:
+            cookie = services.verified(session, at=at)
+            return _with_cookie(redirect(services.home(session)), cookie)
+        if verdict is code.Verdict.USED_UP:
+            return _end(request, "codes")
+        form.add_error("code", _said(verdict, session))
+    return page(request, "code", _code_values(request, form), status=422 if form.errors else 200)
+
+
+def _said(verdict: code.Verdict, session: CheckoutSession) -> str:
+    if verdict is code.Verdict.TOO_OLD:
+        return _("This code is too old. Send a new code.")
+    left = session.code_tries_left
+    return (
+        _("That is not the code.")
+        + " "
+        + (ngettext("You have %(count)s try left.", "You have %(count)s tries left.", left) % {"count": left})
+    )
+
+
+def _code_values(request: CheckoutRequest, form: CodeForm) -> dict[str, Any]:
+    session = request.checkout
+    return {
+        "form": form, "contact": session.code_contact, "minutes": code.MINUTES,
+        "more": session.code_generation < code.SENDS, "again": request.GET.get("again", ""),
+    }  # fmt: skip
+
+
+@require_POST
+@at_stage(Stage.CODE)
+def again(request: CheckoutRequest) -> HttpResponse:
+    """A new code, three times at most; the old one is worth nothing from now on."""
+    try:
+        sent = code.send(request.checkout, at=timezone.now())
+    except TooManyCodes:
+        return _end(request, "codes")
+    except NoContact:
+        return _end(request, "contact")
+    return _to_code("sent" if sent else "later")
+
+
+def _end(request: CheckoutRequest, state: str) -> HttpResponse:
+    organization: Organization = request.checkout.organization
+    return state_page(request, state, clinic=organization, status=429)

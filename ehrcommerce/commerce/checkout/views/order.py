@@ -1,0 +1,206 @@
+"""What was ordered, how to pay for it, what is shared with whom, and where it goes."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from ehrcommerce.accounts.agreements import NoAgreement
+from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.checkout import consents, coverage, quotes, services
+from ehrcommerce.commerce.checkout.consents import Words
+from ehrcommerce.commerce.checkout.directions import Directions, amount_of, directions_of
+from ehrcommerce.commerce.checkout.forms import AddressForm, ChoiceForm, ConsentForm
+from ehrcommerce.commerce.checkout.models import CheckoutSession, Stage
+from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.offers.models import OfferLine
+from ehrcommerce.commerce.offers.services import lines_of
+from ehrcommerce.policy import table
+from ehrcommerce.policy.digests import from_json as packet_of
+from ehrcommerce.policy.packets import OrderedItem, ShipTo
+from ehrcommerce.suppliers import chosen
+from ehrcommerce.suppliers.models import Supplier
+from ehrcommerce.suppliers.ports import ChartNotPermitted, ChartUnreachable, NoSupplier
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line as the patient reads it."""
+
+    name: str
+    basis: Directions
+    price_cents: int
+    directions: Directions
+    orderer: str
+    quantity: int
+
+
+def items_of(lines: list[OfferLine]) -> list[Item]:
+    return [_item(line, line.product, packet_of(line.packet)) for line in lines]
+
+
+def _item(line: OfferLine, product: Product, packet: OrderedItem) -> Item:
+    return Item(
+        name=product.name(language()), basis=amount_of(product.quantity_basis, language()),
+        price_cents=line.price_cents * line.quantity, directions=directions_of(packet, language()),
+        orderer=packet.orderer_name, quantity=line.quantity,
+    )  # fmt: skip
+
+
+def _actor(request: CheckoutRequest) -> str:
+    return str(services.actor_of(request.checkout))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_stage(Stage.CHECK)
+def check(request: CheckoutRequest) -> HttpResponse:
+    """The items, who ordered them, the full price; plan or full price."""
+    session, at = request.checkout, timezone.now()
+    payer = coverage.payer_of(session, at)
+    words = consents.words([(table.ELIGIBILITY, payer)]) if payer else None
+    form = ChoiceForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        return _choose(request, words if form.cleaned_data["pay_with"] == "plan" else None, payer)
+    items = items_of(lines_of(session.link.offer))
+    orderers = sorted({item.orderer for item in items if item.orderer})
+    values = {
+        "form": form, "items": items, "orderer": ", ".join(orderers), "words": words, "payer": payer,
+        "full_cents": sum(item.price_cents for item in items), "phrase": session.link.offer.trust_phrase,
+    }  # fmt: skip
+    return page(request, "check", values, status=422 if form.errors else 200)
+
+
+def _choose(request: CheckoutRequest, words: Words | None, payer: Supplier | None) -> HttpResponse:
+    """Nothing of a plan is read before this moment; and who was named in the words is who is asked, now and later."""
+    session, at = request.checkout, timezone.now()
+    session.uses_plan, session.payer = words is not None, payer if words is not None else None
+    session.eligibility, session.quote = {}, {}
+    services.advance(session, Stage.PRICE, "uses_plan", "payer", "eligibility", "quote")
+    if words is not None:
+        consents.give(session, words, at=at)
+        coverage.ask(session, at=at)
+    return redirect("checkout:price")
+
+
+@require_POST
+@at_stage(Stage.PRICE)
+def ask_again(request: CheckoutRequest) -> HttpResponse:
+    """The plan did not answer: once more, on the patient's wish."""
+    if request.checkout.uses_plan:
+        coverage.ask(request.checkout, at=timezone.now())
+    return redirect("checkout:price")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_stage(Stage.PRICE)
+def price(request: CheckoutRequest) -> HttpResponse:
+    """Three numbers, then the yes to what is shared."""
+    session = request.checkout
+    try:
+        words = _supplier_words(session)
+    except NoSupplier:
+        return state_page(request, "no_supplier", clinic=session.organization, status=409)
+    form = ConsentForm(request.POST if request.method == "POST" else None)
+    quote = quotes.quote_of(session)
+    if form.is_bound and form.is_valid():
+        if request.POST.get("quote") == quote.version:
+            return _agree(request, words)
+        form.add_error(None, _("Your price changed while you were here. Look at it once more."))
+    values = {
+        "form": form, "quote": quote, "answer": coverage.answer_of(session), "words": words,
+        "items": items_of(lines_of(session.link.offer)), "plan": quotes.plan_words(quote),
+    }  # fmt: skip
+    return page(request, "price", values, status=422 if form.errors else 200)
+
+
+def _supplier_words(session: CheckoutSession) -> Words:
+    """Everybody who fills this order, for the state of the address where it is known. Raises NoSupplier."""
+    state = (session.ship_to or session.address_on_file or {}).get("state", "")
+    lines = lines_of(session.link.offer)
+    try:
+        wanted = _suppliers(session, lines, state)
+    except NoSupplier:
+        if not state:
+            raise
+        wanted = _suppliers(session, lines, "")  # the address page says which state does not work
+    return consents.words(wanted)
+
+
+def _suppliers(session: CheckoutSession, lines: list[OfferLine], state: str) -> list[tuple[str, Supplier]]:
+    found = consents.suppliers_of(lines, organization_id=session.organization_id, state=state, at=timezone.now())
+    return list(found.items())
+
+
+def _agree(request: CheckoutRequest, words: Words) -> HttpResponse:
+    session, at = request.checkout, timezone.now()
+    consents.give(session, words, at=at)
+    quotes.confirm(session, quotes.quote_of(session))
+    on_file = _address_on_file(request)
+    session.address_on_file = asdict(on_file) if on_file else {}
+    services.advance(session, Stage.WHERE, "quote", "address_on_file")
+    return redirect("checkout:where")
+
+
+def _address_on_file(request: CheckoutRequest) -> ShipTo | None:
+    """None where the chart has none or cannot be read: the patient types it then."""
+    session = request.checkout
+    try:
+        return chosen.chart().ship_to(
+            organization_id=session.organization_id, customer_key=session.link.offer.customer_key, by=_actor(request)
+        )
+    except (ChartUnreachable, ChartNotPermitted, NoAgreement):
+        return None
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_stage(Stage.WHERE)
+def where(request: CheckoutRequest) -> HttpResponse:
+    """The address on file as a choice, or another one."""
+    session = request.checkout
+    on_file = ShipTo(**session.address_on_file) if session.address_on_file else None
+    form = AddressForm(
+        request.POST if request.method == "POST" else None, on_file=on_file, initial=_typed_before(session)
+    )
+    if form.is_bound and form.is_valid():
+        answer = _ship(request, form)
+        if answer is not None:
+            return answer
+    return page(request, "where", {"form": form, "on_file": on_file}, status=422 if form.errors else 200)
+
+
+def _typed_before(session: CheckoutSession) -> dict[str, Any]:
+    """What was chosen on an earlier visit of this page."""
+    if not session.ship_to:
+        return {}
+    return {"place": "file" if session.ship_to == session.address_on_file else "other", **session.ship_to}
+
+
+def _ship(request: CheckoutRequest, form: AddressForm) -> HttpResponse | None:
+    """Go on to pay; back to the consent where another supplier serves that state; None with an error in the form."""
+    session, ship_to = request.checkout, form.address
+    lines = lines_of(session.link.offer)
+    try:
+        wanted = _suppliers(session, lines, ship_to.state)
+    except NoSupplier:
+        words = _("We cannot send this to %(state)s. Choose another address, or call us.") % {"state": ship_to.state}
+        form.add_error("state" if form.typed else "place", words)
+        return None
+    session.ship_to = asdict(ship_to)
+    if consents.missing(session, wanted):
+        services.advance(session, Stage.PRICE, "ship_to")
+        return redirect("checkout:price")
+    services.advance(session, Stage.PAY, "ship_to")
+    return redirect("checkout:pay")
+
+
+@require_POST
+@at_stage(Stage.CHECK)
+def say_no(request: CheckoutRequest) -> HttpResponse:
+    """As easy as yes."""
+    session = request.checkout
+    services.decline(session, at=timezone.now())
+    return state_page(request, "no", clinic=session.organization, day=session.link.expires_at)

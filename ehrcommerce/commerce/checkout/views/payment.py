@@ -1,0 +1,161 @@
+"""To the payment page and back. What the browser says is never proof: the processor is asked.
+
+The page that holds the form names the payment page's origin to the browser, since the redirect after the form leads
+there. One order and one charge, however often the button is pressed and on however many phones."""
+
+from uuid import UUID
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from ehrcommerce.commerce.checkout import coverage, quotes, services
+from ehrcommerce.commerce.checkout.models import Stage
+from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.orders import services as orders
+from ehrcommerce.commerce.orders.errors import LinkOver, NothingToPay, QuoteChanged
+from ehrcommerce.commerce.orders.models import Order, Payment
+from ehrcommerce.commerce.orders.pricing import Quote
+from ehrcommerce.commerce.orders.states import MoneyState, OrderState
+from ehrcommerce.policy.packets import ShipTo
+from ehrcommerce.suppliers import chosen
+from ehrcommerce.suppliers.models import Port
+from ehrcommerce.suppliers.ports import NoSupplier
+
+PAID = frozenset({"authorized", "captured"})
+WAITING = frozenset({"planned", "open"})
+
+
+def _payment_origins(request: CheckoutRequest) -> list[str]:
+    """Where the form of the pay page may lead; none where nobody takes payments now."""
+    try:
+        supplier = chosen.choose(organization_id=request.checkout.organization_id, port=Port.PAYMENT, at=timezone.now())
+    except NoSupplier:
+        return []
+    return [chosen.payments(supplier).page_origin]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@at_stage(Stage.PAY)
+def pay(request: CheckoutRequest) -> HttpResponse:
+    """The sum, where it goes, one button."""
+    request.csp_form_action = _payment_origins(request)
+    if request.checkout.order is not None:
+        return _pay_again(request, request.checkout.order)
+    _refresh_coverage(request)
+    quote = quotes.quote_of(request.checkout)
+    before = quotes.confirmed(request.checkout)
+    if before is None or before.version != quote.version:
+        values = {"before": before, "quote": quote, "plan": quotes.plan_words(quote)}
+        return page(request, "price_changed", values, status=409)
+    if request.method == "POST":
+        return _place(request, quote)
+    return _summary(request, quote.patient_cents)
+
+
+def _refresh_coverage(request: CheckoutRequest) -> None:
+    """An old answer of a plan is asked for again at the last moment before it is charged by."""
+    session, at = request.checkout, timezone.now()
+    if request.method == "POST" and session.uses_plan and not coverage.is_fresh(session, at):
+        coverage.ask(session, at=at)
+
+
+def _summary(request: CheckoutRequest, cents: int, *, said: str = "", status: int = 200) -> HttpResponse:
+    session = request.checkout
+    ship_to = session.order.ship_to if session.order else session.ship_to
+    values = {"cents": cents, "ship_to": ShipTo(**ship_to), "said": said}
+    return page(request, "pay", values, status=status)
+
+
+def _place(request: CheckoutRequest, quote: Quote) -> HttpResponse:
+    session, at = request.checkout, timezone.now()
+    try:
+        order = orders.place_order(
+            link=session.link, quote=quote, ship_to=ShipTo(**session.ship_to), language=language(),
+            by=services.actor_of(session), at=at,
+        )  # fmt: skip
+    except LinkOver:
+        return state_page(request, "expired", clinic=session.organization, status=410)
+    except QuoteChanged:
+        return redirect("checkout:price")
+    session.order = order
+    services.advance(session, Stage.PAY, "order")
+    return _to_payment(request, order)
+
+
+def _pay_again(request: CheckoutRequest, order: Order) -> HttpResponse:
+    """An order stands: look at what became of its payment before anything is asked again."""
+    payment = order.payments.order_by("-pk").first()
+    if payment is not None and payment.state in WAITING and request.method != "POST":
+        payment = orders.look_at_payment(payment=payment, at=timezone.now())
+        order.refresh_from_db()
+    if order.state != OrderState.QUOTED or order.money == MoneyState.RECONCILE_NEEDED:
+        return _to_follow(request)
+    if request.method == "POST":
+        return _to_payment(request, order)
+    said = "" if payment is None else "open" if payment.state in WAITING else "failed"
+    return _summary(request, order.patient_cents, said=said)
+
+
+def _to_payment(request: CheckoutRequest, order: Order) -> HttpResponse:
+    """303 to the hosted page; the checking page while it is being made; straight on where nothing is due."""
+    order.refresh_from_db()
+    if order.state != OrderState.QUOTED:
+        return _to_follow(request)
+    try:
+        payment = orders.start_payment(order=order, by=services.actor_of(request.checkout), at=timezone.now())
+    except NothingToPay:
+        return _to_follow(request)
+    except NoSupplier:
+        return _summary(request, order.patient_cents, said="later", status=503)
+    if payment.page_url and payment.state in WAITING:
+        response = HttpResponse(status=303)
+        response.headers["Location"] = payment.page_url
+        return response
+    response = redirect("checkout:return", payment_id=payment.public_id)
+    response.status_code = 303
+    return response
+
+
+def _to_follow(request: CheckoutRequest) -> HttpResponse:
+    services.advance(request.checkout, Stage.FOLLOW)
+    return redirect("checkout:follow")
+
+
+def _own_payment(request: CheckoutRequest, payment_id: UUID) -> Payment:
+    """A payment of this session's order, or 404: the address in the browser opens nothing."""
+    payment = Payment.objects.select_related("order").filter(public_id=payment_id, order=request.checkout.order).first()
+    if payment is None or request.checkout.order is None:
+        raise Http404
+    return payment
+
+
+@require_GET
+@at_stage(Stage.PAY)
+def back(request: CheckoutRequest, payment_id: UUID) -> HttpResponse:
+    """The patient came back from the payment page: ask the processor, whatever the address says."""
+    request.csp_form_action = _payment_origins(request)
+    payment = orders.look_at_payment(payment=_own_payment(request, payment_id), at=timezone.now())
+    order = payment.order
+    order.refresh_from_db()
+    if payment.state in PAID or order.state != OrderState.QUOTED:
+        return _to_follow(request)
+    if payment.state in WAITING or order.money == MoneyState.RECONCILE_NEEDED:
+        values = {"payment": payment, "ready": payment.state == "open" and payment.page_url}
+        return page(request, "checking", values)
+    return _summary(request, order.patient_cents, said="failed")
+
+
+@require_POST
+@at_stage(Stage.PAY)
+def accept_price(request: CheckoutRequest) -> HttpResponse:
+    """The new price is seen and agreed to: the version on the page must be the one that stands now."""
+    session = request.checkout
+    if session.order is not None:
+        return redirect("checkout:pay")
+    quote = quotes.quote_of(session)
+    if request.POST.get("quote") == quote.version:
+        quotes.confirm(session, quote)
+        session.save(update_fields=["quote"])
+    return redirect("checkout:pay")

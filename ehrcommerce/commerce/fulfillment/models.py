@@ -1,0 +1,71 @@
+"""From a paid order to delivered parcels: one Fulfillment for each supplier of an order."""
+
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import models
+
+from ehrcommerce.commerce.catalog.models import KINDS
+from ehrcommerce.commerce.orders.states import OrderState
+from ehrcommerce.vault.fields import SealedText
+
+
+class Fulfillment(models.Model):
+    """What one supplier does for one order. `checked_*` is the freshness gate's committed result (design law 7)."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    order = models.ForeignKey("orders.Order", on_delete=models.CASCADE, related_name="fulfillments")
+    supplier = models.ForeignKey("suppliers.Supplier", on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=16, choices=KINDS)
+    state = models.CharField(max_length=20, choices=OrderState.choices, default=OrderState.AUTHORIZED)
+    reason = models.CharField(max_length=40, blank=True)
+    supplier_reference = models.CharField(max_length=128, blank=True)
+    checked_at = models.DateTimeField(null=True)
+    checked_versions = models.JSONField(default=dict)
+    payload_digest = models.BinaryField(max_length=32, null=True)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["order", "supplier", "kind"], name="fulfillment_one_per_supplier"),
+            models.CheckConstraint(condition=models.Q(state__in=OrderState.values), name="fulfillment_state_known"),
+        ]
+
+    if TYPE_CHECKING:
+        organization_id: int
+        order_id: int
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class FulfillmentLine(models.Model):
+    """Which lines of the order this supplier has, and whether it took them."""
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    fulfillment = models.ForeignKey(Fulfillment, on_delete=models.CASCADE, related_name="lines")
+    order_line = models.OneToOneField("orders.OrderLine", on_delete=models.CASCADE, related_name="fulfillment_line")
+    accepted = models.BooleanField(null=True)
+
+    if TYPE_CHECKING:
+        order_line_id: int
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Shipment(models.Model):
+    """One parcel."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    fulfillment = models.ForeignKey(Fulfillment, on_delete=models.CASCADE, related_name="shipments")
+    carrier = models.CharField(max_length=60, blank=True)
+    tracking_number = SealedText()
+    state = models.CharField(max_length=20, default="shipped")
+    shipped_at = models.DateTimeField()
+    delivered_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.public_id)

@@ -1,0 +1,30 @@
+"""The receipt of what a supplier gets: planned before anything goes, sent, acknowledged, asked back. Names of elements
+and a digest, never a value."""
+
+from datetime import datetime
+
+from ehrcommerce.commerce.fulfillment import payloads
+from ehrcommerce.commerce.fulfillment.models import Fulfillment
+from ehrcommerce.disclosure import receipts
+from ehrcommerce.disclosure.models import Disclosure, DisclosureState
+
+
+def receipt(fulfillment: Fulfillment, *, at: datetime) -> Disclosure:
+    """The one receipt of this fulfillment; written when it is first asked for."""
+    offer, supplier = fulfillment.order.offer, fulfillment.supplier
+    return receipts.plan(
+        organization_id=fulfillment.organization_id,
+        customer_key=offer.customer_key,
+        subject=str(offer.public_id),
+        purpose=fulfillment.kind,
+        recipient=supplier.party,
+        recipient_name=supplier.name,
+        elements=payloads.elements_for(fulfillment.kind, supplier),
+        payload_digest=bytes(fulfillment.payload_digest or b""),
+        at=at,
+    )
+
+
+def mark(fulfillment: Fulfillment, state: DisclosureState, *, at: datetime) -> None:
+    """It went, arrived, or was asked back. Forward only."""
+    receipts.mark(receipt(fulfillment, at=at), state, at)

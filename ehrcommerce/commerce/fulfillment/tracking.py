@@ -1,0 +1,104 @@
+"""Asking suppliers how an order stands: when they say that something happened, and from time to time in any case,
+since a callback may be lost for ever."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from ehrcommerce.commerce.fulfillment import progress
+from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
+from ehrcommerce.commerce.orders.states import OrderState
+from ehrcommerce.outbox.handlers import Handler
+from ehrcommerce.outbox.models import Effect
+from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, Refused, TryAgain
+from ehrcommerce.suppliers import chosen
+from ehrcommerce.suppliers.models import Port
+from ehrcommerce.suppliers.ports import NoSupplier, SupplyStatus
+
+QUICK_POLLS = 30
+SLOWEST_S = 900.0
+SILENT_DAYS = 90
+
+
+class Look(Handler):
+    """One question, rung for by a callback."""
+
+    kind = "fulfillment.look"
+
+    def send(self, effect: Effect, body: bytes) -> Outcome:
+        fulfillment = _fulfillment(effect)
+        status = chosen.fulfiller(fulfillment.supplier).find(str(fulfillment.public_id))
+        if status is None:
+            return Refused("not_found")
+        if progress.lives_on(fulfillment, [status]):
+            return NeedsHuman(progress.ALIVE)
+        return Done(facts={"status": status})
+
+    def ask(self, effect: Effect) -> Outcome:
+        return self.send(effect, b"")
+
+    def settle(self, effect: Effect, outcome: Outcome) -> None:
+        if isinstance(outcome, Done):
+            order, fulfillment = progress.lock(effect.subject)
+            progress.apply(order, fulfillment, outcome.facts["status"], at=timezone.now())
+        elif outcome == NeedsHuman(progress.ALIVE):
+            progress.note_alive(effect.subject)
+
+
+class Track(Handler):
+    """The question that returns by itself until the supplier has nothing more to tell: quick at first, then slower."""
+
+    kind = "fulfillment.track"
+
+    def send(self, effect: Effect, body: bytes) -> Outcome:
+        fulfillment = _fulfillment(effect)
+        news = _news(fulfillment)
+        if progress.lives_on(fulfillment, news):
+            return NeedsHuman(progress.ALIVE)
+        for status in news:
+            with transaction.atomic():
+                order, locked = progress.lock(effect.subject)
+                progress.apply(order, locked, status, at=timezone.now())
+        fulfillment.refresh_from_db()
+        if progress.is_final(fulfillment):
+            return Done()
+        if (timezone.now() - fulfillment.changed_at).days >= SILENT_DAYS:
+            return NeedsHuman("silent")
+        return TryAgain("not_final", after_s=_pause_s(effect.tries))
+
+    def ask(self, effect: Effect) -> Outcome:
+        return self.send(effect, b"")
+
+    def settle(self, effect: Effect, outcome: Outcome) -> None:
+        if outcome == NeedsHuman(progress.ALIVE):
+            progress.note_alive(effect.subject)
+
+
+def _fulfillment(effect: Effect) -> Fulfillment:
+    return Fulfillment.objects.select_related("supplier").get(public_id=effect.subject)
+
+
+def _news(fulfillment: Fulfillment) -> list[SupplyStatus]:
+    """What the supplier says, then what the carrier says of a parcel that is on its way."""
+    status = chosen.fulfiller(fulfillment.supplier).find(str(fulfillment.public_id))
+    return [news for news in (status, _carrier_news(fulfillment)) if news]
+
+
+def _carrier_news(fulfillment: Fulfillment) -> SupplyStatus | None:
+    parcel = Shipment.objects.filter(fulfillment=fulfillment).order_by("pk").first()
+    if (
+        parcel is None
+        or not parcel.tracking_number
+        or fulfillment.state not in (OrderState.SHIPPED, OrderState.EXCEPTION)
+    ):
+        return None
+    try:
+        carrier = chosen.choose(organization_id=fulfillment.organization_id, port=Port.CARRIER, at=timezone.now())
+    except NoSupplier:
+        return None
+    said = chosen.carrier(carrier).track(parcel.tracking_number)
+    return SupplyStatus(str(fulfillment.public_id), fulfillment.supplier_reference, said) if said else None
+
+
+def _pause_s(tries: int) -> float:
+    every = progress.track_every().total_seconds()
+    return every if tries < QUICK_POLLS else min(SLOWEST_S, every * (1 + tries - QUICK_POLLS))

@@ -1,0 +1,89 @@
+"""Back office: offers and their links. Contacts stay masked; the address of a link is never shown here."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from ehrcommerce.accounts.backoffice import OPERATIONS, ReadOnly, ShownInline, staff_of
+from ehrcommerce.accounts.otp import site
+from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.offers import services
+from ehrcommerce.commerce.offers.models import Contact, Offer, OfferLine, PurchaseLink
+
+
+class LineInline(ShownInline):
+    model = OfferLine
+    verbose_name_plural = "items"
+    fields = ["product", "kind", "quantity", "price", "routing_proof"]
+
+    @admin.display(description="price")
+    def price(self, line: OfferLine) -> str:
+        return dollars(line.price_cents)
+
+
+class ContactInline(ShownInline):
+    model = Contact
+    verbose_name_plural = "contacts (masked)"
+    fields = ["channel", "masked", "carries_link"]
+
+
+class LinkInline(ShownInline):
+    model = PurchaseLink
+    verbose_name_plural = "links"
+    fields = ["state", "sent_at", "delivered_at", "opened_at", "verified_at", "expires_at", "tries_left", "end_reason"]
+    show_change_link = True
+
+
+@admin.register(Offer, site=site)
+class OfferAdmin(ReadOnly):
+    list_display = ["public_id", "made_by", "language", "created_at"]
+    list_select_related = ["made_by"]
+    search_fields = ["public_id__exact"]
+    search_help_text = "Exact id."
+    ordering = ["-id"]
+    fields = ["public_id", ("made_by", "language", "created_at")]
+    readonly_fields = ["public_id"]
+    inlines = [LineInline, ContactInline, LinkInline]
+
+
+@admin.register(PurchaseLink, site=site)
+class PurchaseLinkAdmin(ReadOnly):
+    list_display = [
+        "public_id",
+        "state",
+        "sent_at",
+        "delivered_at",
+        "opened_at",
+        "verified_at",
+        "expires_at",
+        "tries_left",
+    ]
+    list_filter = ["state"]
+    search_fields = ["public_id__exact"]
+    search_help_text = "Exact id."
+    ordering = ["-id"]
+    fields = [
+        "public_id", "offer", ("state", "tries_left"), ("sent_at", "delivered_at", "opened_at", "verified_at"),
+        ("expires_at", "ended_at", "end_reason"), ("wrong_at", "wrong_that_day", "messenger"),
+    ]  # fmt: skip
+    readonly_fields = ["public_id"]
+    actions = ["revoke"]
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return self._has(request, OPERATIONS)
+
+    @admin.action(
+        description="Revoke (at most 10): the patient's page says that the clinic stopped it", permissions=["revoke"]
+    )
+    def revoke(self, request: HttpRequest, links: "QuerySet[PurchaseLink]") -> Any:
+        revoked = 0
+        for link in links[:10]:
+            try:
+                services.revoke(link=link, reason="operator", by=staff_of(request).actor, at=timezone.now())
+                revoked += 1
+            except services.AlreadyOrdered as problem:
+                self.message_user(request, str(problem.__doc__), messages.WARNING)
+        self.message_user(request, f"{revoked} revoked.", messages.SUCCESS)

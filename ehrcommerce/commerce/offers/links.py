@@ -1,0 +1,179 @@
+"""What happens to a purchase link: looked at by a stranger, answered by the patient, spent by an order, ended by anyone
+who may. Looking changes nothing; every other verb moves the row by condition, so that of two at once one loses."""
+
+import hmac
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Func, IntegerField, Q
+
+from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.offers.models import LIVE_LINK, TRIES_A_DAY, Contact, LinkState, Offer, PurchaseLink
+from ehrcommerce.commerce.offers.tokens import hash_of, token_of
+from ehrcommerce.vault.keys import identity_digest
+
+_PAGES = {
+    LinkState.LOCKED: "locked", LinkState.EXPIRED: "expired", LinkState.SUPERSEDED: "replaced",
+    LinkState.REVOKED: "revoked", LinkState.COMPLETED: "completed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """What the holder of a token may be shown before proving anything: nothing of the person, the order or the item."""
+
+    pk: int
+    public_id: UUID
+    organization_id: int
+    state: str
+    expired: bool
+    expires_at: datetime
+    tries_left: int
+    language: str
+    alias: str
+    phone: str
+    match_postal_code: bool
+    match_family_name: bool
+
+    @property
+    def page(self) -> str:
+        """Which page answers: who, locked, expired, replaced, revoked or completed."""
+        if self.tries_left == 0 and self.state != LinkState.COMPLETED:
+            return "locked"
+        return "expired" if self.expired else _PAGES.get(LinkState(self.state), "who")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The result of one answer to "who are you?". `locked`: for good, or, after the order, `today`."""
+
+    matched: bool
+    tries_left: int = 0
+    locked: bool = False
+    today: bool = False
+
+
+def url_of(link: PurchaseLink) -> str:
+    """The address that is sent. No id, no item, no organization in it."""
+    return f"{settings.PATIENT_URL}/l/{token_of(link)}/"
+
+
+def look(token: str) -> LinkView | None:
+    """Find a link by its token; None for any unknown one. One statement, no walls needed, nothing changes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM ehrc_open_link(%s)", [hash_of(token)])
+        row = cursor.fetchone()
+    return LinkView(*row) if row else None
+
+
+@transaction.atomic
+def answer(*, link_id: int, birth_date: str, postal_code: str = "", family_name: str = "", at: datetime) -> Answer:
+    """Compare what somebody typed with the digests. A wrong answer costs one of the link's five tries, for its life.
+
+    After the order it costs one of that day's: whoever else holds the link must not shut out for good who paid.
+    birth_date: ISO date. Call inside the organization's walls. Which part was wrong is never told.
+    """
+    rows = PurchaseLink.objects.select_for_update(of=("self",)).select_related("offer", "organization")
+    link = rows.get(pk=link_id)
+    if link.state == LinkState.COMPLETED:
+        return _after_the_order(link, (birth_date, postal_code, family_name), at)
+    expired = link.state in LIVE_LINK and link.expires_at is not None and link.expires_at <= at
+    if link.tries_left == 0 or expired or link.state not in LIVE_LINK:
+        return Answer(matched=False, locked=link.tries_left == 0)
+    if link.state == LinkState.SENT:
+        link.state, link.opened_at = LinkState.OPENED, at
+    matched = _matches(link.offer, birth_date, postal_code, family_name)
+    if not matched:
+        link.tries_left -= 1
+        if link.tries_left == 0:
+            link.state, link.ended_at, link.end_reason = LinkState.LOCKED, at, "too_many_tries"
+    link.save(update_fields=["state", "opened_at", "tries_left", "ended_at", "end_reason"])
+    _note_answer(link, matched, "locked" if link.tries_left == 0 else "", at)
+    return Answer(matched=matched, tries_left=link.tries_left, locked=link.tries_left == 0)
+
+
+def _after_the_order(link: PurchaseLink, typed: tuple[str, str, str], at: datetime) -> Answer:
+    """The link is spent and leads to its order only: five wrong answers shut it for the day, and the clinic sees it."""
+    if link.shut_on(at.date()):
+        return Answer(matched=False, locked=True, today=True)
+    matched = _matches(link.offer, *typed)
+    if not matched:
+        link.wrong_that_day, link.wrong_at = link.wrong_on(at.date()) + 1, at
+        link.save(update_fields=["wrong_at", "wrong_that_day"])
+    shut = link.shut_on(at.date())
+    _note_answer(link, matched, "locked_today" if shut else "", at)
+    return Answer(matched=matched, tries_left=TRIES_A_DAY - link.wrong_on(at.date()), locked=shut, today=True)
+
+
+def _note_answer(link: PurchaseLink, matched: bool, reason: str, at: datetime) -> None:
+    audit.record(
+        organization_id=link.organization_id, by=Actor("patient", str(link.public_id)), action="link.answered",
+        entity=f"link:{link.public_id}", at=at, purpose="identity", outcome="success" if matched else "failure",
+        reason=reason, customer_key=link.offer.customer_key,
+    )  # fmt: skip
+
+
+def _matches(offer: Offer, birth_date: str, postal_code: str, family_name: str) -> bool:
+    """Every part is compared, whatever the first says: equal work for every wrong answer."""
+    organization = offer.organization
+    parts = [("birth", birth_date, offer.birth_digest)]
+    if organization.match_postal_code and offer.postal_digest:
+        parts.append(("postal", postal_code, offer.postal_digest))
+    if organization.match_family_name and offer.family_digest:
+        parts.append(("family", family_name, offer.family_digest))
+    equal = [
+        hmac.compare_digest(identity_digest(what, offer.customer_key, value), bytes(digest))
+        for what, value, digest in parts
+    ]
+    return all(equal)
+
+
+def mark_verified(*, link_id: int, at: datetime) -> None:
+    """The one-time code came back: this link's holder is known."""
+    PurchaseLink.objects.filter(pk=link_id, state__in=LIVE_LINK).update(state=LinkState.VERIFIED, verified_at=at)
+
+
+def spend(*, link_id: int, at: datetime) -> bool:
+    """True for one caller, False for every other: the row decides. Only a verified link that lives is spent."""
+    live = PurchaseLink.objects.filter(pk=link_id, state=LinkState.VERIFIED, expires_at__gt=at)
+    return live.update(state=LinkState.COMPLETED, ended_at=at, end_reason="ordered") == 1
+
+
+def end(*, link: PurchaseLink, state: str, reason: str, by: Actor, at: datetime) -> bool:
+    """Revoke, supersede or expire. False where the link was over already."""
+    with transaction.atomic():
+        moved = PurchaseLink.objects.filter(pk=link.pk, state__in=(LinkState.DRAFT, *LIVE_LINK)).update(
+            state=state, ended_at=at, end_reason=reason
+        )
+        if moved:
+            audit.record(
+                organization_id=link.organization_id, by=by, action=f"link.{state}", entity=f"link:{link.public_id}", at=at,
+                reason=reason,
+            )  # fmt: skip
+    return moved == 1
+
+
+def expire_due(organization_id: int, at: datetime) -> int:
+    """The sweeper's chore: links past their day, said so in the row."""
+    due = PurchaseLink.objects.filter(organization_id=organization_id, state__in=LIVE_LINK, expires_at__lte=at)
+    return sum(
+        end(link=link, state=LinkState.EXPIRED, reason="expired", by=audit.system("sweeper"), at=at)
+        for link in due[:200]
+    )
+
+
+def erase_digests(organization_id: int, at: datetime) -> int:
+    """The eraser: by what an answer is checked goes when nobody can answer any more: no link lives, and none that was
+    ordered from has a contact left to which a code could go."""
+    held = Contact.objects.annotate(size=Func(F("value"), function="octet_length", output_field=IntegerField()))
+    asked = PurchaseLink.objects.filter(
+        Q(state__in=(LinkState.DRAFT, *LIVE_LINK))
+        | Q(state=LinkState.COMPLETED, offer__in=held.filter(size__gt=0).values("offer_id"))
+    )
+    due = Offer.objects.filter(organization_id=organization_id).exclude(birth_digest=b"")
+    pks = list(due.exclude(pk__in=asked.values("offer_id")).order_by("pk").values_list("pk", flat=True)[:200])
+    return Offer.objects.filter(pk__in=pks).update(birth_digest=b"", family_digest=b"", postal_digest=b"")

@@ -1,0 +1,157 @@
+"""What a clinician offers one patient to buy, and the personal link that leads there."""
+
+import uuid
+from datetime import date
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.utils import timezone
+
+from ehrcommerce.commerce.catalog.models import KINDS
+from ehrcommerce.vault.fields import SealedJson, SealedText
+
+
+class Offer(models.Model):
+    """One patient, 1 to 20 lines. The patient is an opaque key and keyed digests; no name, no birth date."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    customer_key = models.CharField(max_length=64)
+    made_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, related_name="+")
+    language = models.CharField(max_length=2, default="en")
+    birth_digest = models.BinaryField(max_length=32)
+    family_digest = models.BinaryField(max_length=32, default=b"")
+    postal_digest = models.BinaryField(max_length=32, default=b"")
+    trust_phrase = models.CharField(max_length=40)
+    provider_npi = models.CharField(max_length=10, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "customer_key", "created_at"], name="offer_customer")]
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class OfferLine(models.Model):
+    """One product for one order of the chart. `packet` is the OrderedItem as the clinician saw it; `digest` stands
+    from send on; `order_key` is the chart's order, opaque."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey("catalog.Product", on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=16, choices=KINDS)
+    order_key = models.CharField(max_length=64)
+    packet = SealedJson()
+    digest = models.BinaryField(max_length=32)
+    version = models.CharField(max_length=64, blank=True)
+    quantity = models.PositiveSmallIntegerField(default=1)
+    price_cents = models.PositiveIntegerField()
+    routing_proof = models.CharField(
+        max_length=16, blank=True, help_text="e_prescription, transfer or otc; prescriptions only."
+    )
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "order_key"], name="offer_line_order")]
+        constraints = [
+            # A pulled MedicationRequest is not a legal prescription (design law 13).
+            models.CheckConstraint(
+                condition=~models.Q(kind="prescription") | ~models.Q(routing_proof=""), name="offer_line_routing_proof"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class Contact(models.Model):
+    """Where the link and the code are sent: chosen by the clinician from the contacts on file."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="contacts")
+    channel = models.CharField(max_length=8, choices=[("sms", "Text message"), ("email", "E-mail")])
+    value = SealedText()
+    masked = models.CharField(max_length=80)
+    carries_link = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.pk}"
+
+
+class LinkState(models.TextChoices):
+    """Only `sent` starts the clock."""
+
+    DRAFT = "draft"
+    SENT = "sent"
+    OPENED = "opened"
+    VERIFIED = "verified"
+    LOCKED = "locked"
+    EXPIRED = "expired"
+    SUPERSEDED = "superseded"
+    REVOKED = "revoked"
+    COMPLETED = "completed"
+
+
+# Wrong answers that a day takes once the link was ordered from: before that, five are the end of it.
+TRIES_A_DAY = 5
+LIVE_LINK = (LinkState.SENT, LinkState.OPENED, LinkState.VERIFIED)
+
+
+class PurchaseLink(models.Model):
+    """A pointer to one offer, not a key: any number of looks, five wrong answers before the order and five a day after
+    it, one order.
+
+    The token is HMAC(link key, public id, generation); only its hash is here (design law 4).
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="links")
+    generation = models.PositiveSmallIntegerField(default=1)
+    token_sha256 = models.BinaryField(max_length=32, unique=True)
+    state = models.CharField(max_length=12, choices=LinkState.choices, default=LinkState.DRAFT)
+    tries_left = models.PositiveSmallIntegerField(default=5)
+    wrong_at = models.DateTimeField(null=True, help_text="The last wrong answer after the order.")
+    wrong_that_day = models.PositiveSmallIntegerField(default=0)
+    messenger = models.ForeignKey(
+        "suppliers.Supplier", on_delete=models.SET_NULL, null=True, related_name="+",
+        help_text="Who was given the message.",
+    )  # fmt: skip
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True)
+    delivered_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(null=True)
+    verified_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(max_length=32, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["expires_at"], name="link_expiry", condition=models.Q(state__in=LIVE_LINK))]
+        constraints = [
+            models.UniqueConstraint(fields=["offer"], name="link_one_live", condition=models.Q(state__in=LIVE_LINK)),
+            models.CheckConstraint(condition=models.Q(state__in=LinkState.values), name="link_state_known"),
+            models.CheckConstraint(
+                condition=models.Q(state="draft") | models.Q(expires_at__isnull=False), name="link_expires_once_sent"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+    def shut_on(self, day: date) -> bool:
+        """Whether so many wrong answers came after the order that this day takes no more."""
+        return self.wrong_on(day) >= TRIES_A_DAY
+
+    def wrong_on(self, day: date) -> int:
+        """How many wrong answers this day brought after the order."""
+        return self.wrong_that_day if self.wrong_at and self.wrong_at.date() == day else 0
+
+    @property
+    def shut_today(self) -> bool:
+        return self.shut_on(timezone.now().date())

@@ -1,0 +1,258 @@
+"""Turn fresh packets of one chart into an offer with a personal link, and take such a link back.
+
+One transaction writes the offer, the link, the intent to send it, and the audit; nothing leaves before it commits."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection, transaction
+from django.db.models import Prefetch, QuerySet
+
+from ehrcommerce.accounts.models import Organization, User
+from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.catalog.quantities import how_many
+from ehrcommerce.commerce.offers import links
+from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, LinkState, Offer, OfferLine, PurchaseLink
+from ehrcommerce.commerce.offers.tokens import hash_of, phrase_of, token_of
+from ehrcommerce.outbox import services as outbox
+from ehrcommerce.outbox.models import Effect, State
+from ehrcommerce.policy.digests import as_json, digest
+from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ContactPoint, RecipientFacts
+
+MAX_LINES = 20
+UNDO_S = 60
+_SENDING_LOCK = 0x454F4646  # advisory lock class: "EOFF"
+CHANNEL = {"phone": "sms", "email": "email"}
+
+
+class OfferProblem(Exception):
+    """The link was not made. Nothing was sent."""
+
+
+class NothingChosen(OfferProblem):
+    """No order was chosen. Tick at least one, at most 20, and send again."""
+
+
+class NoRoutingProof(OfferProblem):
+    """A prescription needs a word on how the pharmacy gets it: e-prescribed, transferred, or over the counter."""
+
+
+class OtherQuantity(OfferProblem):
+    """The product's price is for another amount than the order's. Ask the catalog team for one that fits."""
+
+
+class AlreadyOrdered(OfferProblem):
+    """The patient has already ordered with this link. Cancel the order instead."""
+
+
+class OrderStands(OfferProblem):
+    """The patient ordered one of these items meanwhile. Nothing was sent; look at the orders again."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewLine:
+    """One order of the chart and the product that answers to it. `routing_proof` is for prescriptions (law 13)."""
+
+    order: ChartOrder
+    product: Product
+    routing_proof: str = ""
+
+
+@transaction.atomic(durable=True)
+def make_offer(
+    *, lines: Sequence[NewLine], recipient: RecipientFacts, send_to: ContactPoint | None, by: User, at: datetime,
+    language: str = "", elements: Iterable[str] = (), stands: Callable[[Offer], bool] = lambda offer: True,
+) -> PurchaseLink:  # fmt: skip
+    """Make an offer that one person can order once, and plan its message.
+
+    lines: 1 to 20 packets of one patient, fresh from the door. send_to: None makes a link to print only.
+    An older live link for one of the same orders is superseded. stands: whether an order of a spent link still goes
+    on (the room of the orders is above; who does not say counts every spent link). Raises NothingChosen,
+    NoRoutingProof, OtherQuantity, OrderStands.
+    """
+    if not 1 <= len(lines) <= MAX_LINES:
+        raise NothingChosen
+    organization = by.organization
+    _alone_with(organization.pk, recipient.customer_key)
+    offer = _write_offer(organization, recipient, by, language or recipient.language, at)
+    for line in lines:
+        _write_line(offer, line)
+    keys = [line.order.item.key for line in lines]
+    _supersede(offer, keys=keys, by=by.actor, at=at)
+    # After the older links are ended: whoever was spending one has committed by now, and nobody can begin to.
+    if any(stands(older) for older in _ordered(offer, keys)):
+        raise OrderStands
+    link = _write_link(offer, organization, at)
+    for contact in recipient.contacts:
+        Contact.objects.create(
+            organization=organization, offer=offer, channel=CHANNEL[contact.system], value=contact.value,
+            masked=contact.masked, carries_link=contact == send_to,
+        )  # fmt: skip
+    audit.record(
+        organization_id=organization.pk, by=by.actor, action="offer.made", entity=f"offer:{offer.public_id}", at=at,
+        purpose="TREAT", elements=elements, customer_key=recipient.customer_key,
+    )  # fmt: skip
+    if send_to is not None:
+        outbox.plan(
+            kind="offers.link",
+            subject=str(link.public_id),
+            organization_id=organization.pk,
+            at=at,
+            deadline_at=link.expires_at,
+        )
+    return link
+
+
+def _write_offer(organization: Organization, recipient: RecipientFacts, by: User, language: str, at: datetime) -> Offer:
+    offer = Offer(
+        organization=organization, customer_key=recipient.customer_key, made_by=by, language=language,
+        birth_digest=recipient.birth_digest, family_digest=recipient.family_digest,
+        postal_digest=recipient.postal_digest, provider_npi=by.npi, created_at=at,
+    )  # fmt: skip
+    offer.trust_phrase = phrase_of(str(offer.public_id))
+    offer.save()
+    return offer
+
+
+def _write_line(offer: Offer, line: NewLine) -> OfferLine:
+    item, product = line.order.item, line.product
+    proof = ("otc" if product.over_the_counter else line.routing_proof) if item.kind == PRESCRIPTION else ""
+    if item.kind == PRESCRIPTION and proof not in ("otc", "e_prescription", "transfer"):
+        raise NoRoutingProof
+    if product.price_cents is None:
+        raise NothingChosen
+    quantity = how_many(item, product)
+    if quantity is None:
+        raise OtherQuantity
+    return OfferLine.objects.create(
+        organization=offer.organization, offer=offer, product=product, kind=item.kind, order_key=item.key,
+        packet=as_json(item), digest=digest(item), version=line.order.state.version, price_cents=product.price_cents,
+        quantity=quantity, routing_proof=proof,
+    )  # fmt: skip
+
+
+def _write_link(offer: Offer, organization: Organization, at: datetime) -> PurchaseLink:
+    link = PurchaseLink(
+        organization=organization, offer=offer, state=LinkState.SENT, created_at=at, sent_at=at,
+        expires_at=at + timedelta(days=organization.link_days),
+    )  # fmt: skip
+    link.token_sha256 = hash_of(token_of(link))
+    link.save()
+    return link
+
+
+def _alone_with(organization_id: int, customer_key: str) -> None:
+    """One Send at a time for one patient, until the transaction ends: of two at once the later one sees the earlier
+    one's link and replaces it."""
+    with connection.cursor() as cursor:
+        patient = f"{organization_id}:{customer_key}"
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [_SENDING_LOCK, patient])
+
+
+def _ordered(offer: Offer, keys: Collection[str]) -> QuerySet[Offer]:
+    """This patient's offers that were ordered from and hold one of these orders of the chart."""
+    return Offer.objects.filter(
+        organization=offer.organization, customer_key=offer.customer_key, links__state=LinkState.COMPLETED,
+        lines__order_key__in=keys,
+    ).distinct()  # fmt: skip
+
+
+def _supersede(offer: Offer, *, keys: Collection[str], by: Actor, at: datetime) -> None:
+    older = PurchaseLink.objects.filter(
+        organization=offer.organization,
+        state__in=LIVE_LINK,
+        offer__customer_key=offer.customer_key,
+        offer__lines__order_key__in=keys,
+    ).distinct()
+    for link in older:
+        links.end(link=link, state=LinkState.SUPERSEDED, reason="newer_link", by=by, at=at)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The newest offer that contains an order: what the clinician sees in its row."""
+
+    link: PurchaseLink
+    offer: Offer
+
+    @property
+    def is_live(self) -> bool:
+        return self.link.state in LIVE_LINK
+
+
+def sent_for(*, organization_id: int, customer_key: str, also: Sequence[str] = ()) -> list[Sent]:
+    """This patient's offers, newest first, with lines, products, contacts and link, one statement each. `also` names
+    relations that rooms above have put on an offer and want loaded with it."""
+    offers = (
+        Offer.objects.filter(organization_id=organization_id, customer_key=customer_key)
+        .select_related("made_by", "organization")
+        .prefetch_related(
+            "contacts",
+            *also,
+            Prefetch("lines", OfferLine.objects.select_related("product").order_by("pk")),
+            Prefetch("links", PurchaseLink.objects.order_by("-pk")),
+        )
+        .order_by("-created_at", "-pk")
+    )
+    return [Sent(link=offer.links.all()[0], offer=offer) for offer in offers[:50] if offer.links.all()]
+
+
+def newest_by_order(sent: Iterable[Sent]) -> Mapping[str, Sent]:
+    """Order key -> the newest offer of it that was not taken back."""
+    found: dict[str, Sent] = {}
+    for each in sent:
+        if each.link.state in (LinkState.REVOKED, LinkState.SUPERSEDED, LinkState.EXPIRED):
+            continue
+        for line in each.offer.lines.all():
+            found.setdefault(line.order_key, each)
+    return found
+
+
+def revoke(*, link: PurchaseLink, reason: str, by: Actor, at: datetime) -> None:
+    """Take a link back. Raises AlreadyOrdered where an order came first."""
+    if not links.end(link=link, state=LinkState.REVOKED, reason=reason, by=by, at=at):
+        link.refresh_from_db()
+        if link.state == LinkState.COMPLETED:
+            raise AlreadyOrdered
+
+
+@transaction.atomic(durable=True)
+def resend(*, link: PurchaseLink, by: User, at: datetime) -> bool:
+    """Send the same address again to the same contact. False where the link is over or has nobody to go to."""
+    locked = PurchaseLink.objects.select_for_update().select_related("offer").get(pk=link.pk)
+    if locked.state not in LIVE_LINK or not locked.offer.contacts.filter(carries_link=True).exists():
+        return False
+    last = _last_generation(locked)
+    outbox.plan(
+        kind="offers.link", subject=str(locked.public_id), organization_id=locked.organization_id, at=at,
+        generation=last + 1, deadline_at=locked.expires_at,
+    )  # fmt: skip
+    audit.record(
+        organization_id=locked.organization_id,
+        by=by.actor,
+        action="link.resent",
+        entity=f"link:{locked.public_id}",
+        at=at,
+    )
+    return True
+
+
+def _last_generation(link: PurchaseLink) -> int:
+    sends = Effect.objects.filter(organization_id=link.organization_id, kind="offers.link", subject=str(link.public_id))
+    return max((effect.generation for effect in sends), default=0)
+
+
+def lines_of(offer: Offer) -> list[OfferLine]:
+    """Its lines with products, in the order of the page."""
+    return list(offer.lines.select_related("product").order_by("pk"))
+
+
+def send_problem(link: PurchaseLink) -> str:
+    """The code of a message that could not be delivered, "" where all is well or still under way."""
+    last = Effect.objects.filter(
+        organization_id=link.organization_id, kind="offers.link", subject=str(link.public_id)
+    ).last()
+    return last.code if last and last.state in (State.REJECTED, State.NEEDS_HUMAN) else ""

@@ -1,0 +1,26 @@
+"""Why an order was not placed, paid or cancelled."""
+
+
+class OrderProblem(Exception):
+    """The order was not changed."""
+
+
+class LinkOver(OrderProblem):
+    """This link cannot be ordered with any more: it expired, was replaced, or was not verified. Ask the clinic for a
+    new one."""
+
+
+class QuoteChanged(OrderProblem):
+    """These are not the prices of this offer. Show the prices again and let them be confirmed."""
+
+
+class NothingToPay(OrderProblem):
+    """This order waits for no payment."""
+
+
+class TooLate(OrderProblem):
+    """The order has left the supplier, or is over. Call the supplier about a return."""
+
+
+class NothingToGiveBack(OrderProblem):
+    """No money of this order lies with the processor. Look at its timeline."""

@@ -1,0 +1,50 @@
+"""Double entry: every cause moves the same sum out of some accounts and into others. The database refuses a cause that
+does not sum to zero, and any change of an entry (migration 0002), so the books can be added up at any time.
+
+held        promised by the patient's bank, not ours
+processor   taken, lying with the payment processor: captured minus refunded, to the cent
+patient     the other side of both"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db.models import Sum
+
+from ehrcommerce.commerce.orders.models import LedgerEntry, Order, Payment
+
+HELD, PROCESSOR, PATIENT = "held", "processor", "patient"
+
+
+def authorized(payment: Payment, *, at: datetime) -> None:
+    _write(payment, "authorize", {HELD: payment.amount_cents, PATIENT: -payment.amount_cents}, at)
+
+
+def captured(payment: Payment, amount_cents: int, *, at: datetime) -> None:
+    """Take `amount_cents`; the rest of the hold goes back to the patient."""
+    rest = payment.amount_cents - amount_cents
+    _write(payment, "capture", {HELD: -payment.amount_cents, PROCESSOR: amount_cents, PATIENT: rest}, at)
+
+
+def voided(payment: Payment, *, at: datetime) -> None:
+    _write(payment, "void", {HELD: -payment.amount_cents, PATIENT: payment.amount_cents}, at)
+
+
+def refunded(payment: Payment, amount_cents: int, *, total_cents: int, at: datetime) -> None:
+    """`total_cents` is all that was refunded until now: the name of this cause, so that it is written once."""
+    _write(payment, f"refund:{total_cents}", {PROCESSOR: -amount_cents, PATIENT: amount_cents}, at)
+
+
+def _write(payment: Payment, cause: str, amounts: Mapping[str, int], at: datetime) -> None:
+    LedgerEntry.objects.bulk_create(
+        LedgerEntry(
+            organization_id=payment.organization_id, order_id=payment.order_id, at=at,
+            cause=f"payment:{payment.public_id}:{cause}", account=account, amount_cents=amount_cents,
+        )
+        for account, amount_cents in amounts.items()
+        if amount_cents
+    )  # fmt: skip
+
+
+def balance(order: Order, account: str) -> int:
+    """What stands in one account of one order."""
+    return LedgerEntry.objects.filter(order=order, account=account).aggregate(sum=Sum("amount_cents"))["sum"] or 0

@@ -1,0 +1,177 @@
+"""What a processor's word does to our payment, order and books, and which act on money is due next.
+
+Everything here runs under the order's row lock and calls nobody: acts on money are effects (effects.py)."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import Sum
+
+from ehrcommerce.audit import services as audit
+from ehrcommerce.commerce.orders import ledger, moves, signals
+from ehrcommerce.commerce.orders.events import Code, note
+from ehrcommerce.commerce.orders.models import Order, OrderLine, Payment
+from ehrcommerce.commerce.orders.states import MoneyState, OrderState
+from ehrcommerce.outbox import services as outbox
+from ehrcommerce.suppliers.ports import PaymentStatus
+
+PROCESSOR = audit.Actor("supplier", "payment")
+WAITING = ("planned", "open")
+LIVE = ("planned", "open", "authorized", "captured")
+DEAD = ("failed", "expired")
+ACT_WITHIN = timedelta(hours=72)
+OVER = (OrderState.CANCELLED, OrderState.REFUSED)
+
+
+def agrees(payment: Payment, status: PaymentStatus) -> bool:
+    """Whether the processor speaks of the sum that we asked for, and of no more than that taken and given back."""
+    asked = (status.amount_cents, status.currency) == (payment.amount_cents, payment.currency)
+    return asked and status.refunded_cents <= status.captured_cents <= status.amount_cents
+
+
+def adopt(order: Order, payment: Payment, status: PaymentStatus, *, at: datetime) -> None:
+    """Take over what the processor says: forward only, so that old and doubled news change nothing."""
+    payment.processor_reference = payment.processor_reference or status.processor_reference
+    if not agrees(payment, status):
+        reconcile(order, payment, "amount_mismatch", at=at)
+    elif status.state == "open" and payment.state in WAITING:
+        _opened(order, payment, status, at=at)
+    elif status.state == "authorized" and payment.state in WAITING:
+        _authorized(order, payment, at=at)
+    elif status.state in ("failed", "expired") and payment.state in WAITING:
+        _failed(order, payment, status.state, at=at)
+    elif status.state in ("captured", "refunded") and payment.state == "authorized":
+        _captured(order, payment, status.captured_cents, at=at)
+    elif status.state in ("voided", "expired", "failed") and payment.state == "authorized":
+        _voided(order, payment, at=at)
+    elif status.state in ("captured", "voided", "refunded") and payment.state in WAITING:
+        reconcile(order, payment, "unexpected_state", at=at)
+    elif status.state == "authorized" and payment.state in DEAD:
+        _plan("payment.void", payment, at)  # we called it dead and the patient may have paid anew
+    elif status.state == "captured" and payment.state in (*DEAD, "voided"):
+        reconcile(order, payment, "captured_after_end", at=at)
+    if payment.state == "captured" and status.refunded_cents > payment.refunded_cents:
+        _refunded(order, payment, status.refunded_cents, at=at)
+    _save(payment, at)
+
+
+def _save(payment: Payment, at: datetime) -> None:
+    payment.changed_at = at
+    payment.save()
+
+
+def _opened(order: Order, payment: Payment, status: PaymentStatus, *, at: datetime) -> None:
+    if payment.state == "planned":
+        note(order, Code.PAYMENT_OPENED, by=PROCESSOR, at=at)
+    payment.state, payment.page_url = "open", status.url or payment.page_url
+
+
+def _authorized(order: Order, payment: Payment, *, at: datetime) -> None:
+    payment.state = "authorized"
+    _save(payment, at)
+    ledger.authorized(payment, at=at)
+    wanted = order.state == OrderState.QUOTED
+    moves.move(
+        order, state=OrderState.AUTHORIZED if wanted else "", money=MoneyState.AUTHORIZED, code=Code.PAYMENT_AUTHORIZED,
+        by=PROCESSOR, at=at,
+    )  # fmt: skip
+    if wanted:
+        signals.authorized.send(sender=Order, order=order, at=at)
+    else:
+        settle(order, at=at)  # paid on one page, cancelled on another: the hold is given back
+
+
+def _failed(order: Order, payment: Payment, state: str, *, at: datetime) -> None:
+    payment.state = state
+    note(order, Code.PAYMENT_FAILED, by=PROCESSOR, at=at, detail=state)
+
+
+def _captured(order: Order, payment: Payment, amount_cents: int, *, at: datetime) -> None:
+    payment.state, payment.captured_cents = "captured", amount_cents
+    _save(payment, at)
+    ledger.captured(payment, amount_cents, at=at)
+    moves.move(order, money=MoneyState.CAPTURED, code=Code.PAYMENT_CAPTURED, by=PROCESSOR, at=at)
+    signals.money_moved.send(sender=Order, order=order, code=Code.PAYMENT_CAPTURED, at=at)
+    if amount_cents < due_cents(order):
+        reconcile(order, payment, "captured_short", at=at)
+    settle(order, at=at)
+
+
+def _voided(order: Order, payment: Payment, *, at: datetime) -> None:
+    payment.state = "voided"
+    ledger.voided(payment, at=at)
+    if order.state in (OrderState.CANCELLED, OrderState.REFUSED):
+        moves.move(order, money=MoneyState.VOIDED, code=Code.PAYMENT_VOIDED, by=PROCESSOR, at=at)
+        signals.money_moved.send(sender=Order, order=order, code=Code.PAYMENT_VOIDED, at=at)
+    else:
+        # The hold is gone, and not because we gave it back: goods may be on their way without money.
+        moves.move(
+            order,
+            money=MoneyState.RECONCILE_NEEDED,
+            code=Code.PAYMENT_MISMATCH,
+            detail="hold_lost",
+            by=PROCESSOR,
+            at=at,
+        )
+
+
+def _refunded(order: Order, payment: Payment, total_cents: int, *, at: datetime) -> None:
+    amount = total_cents - payment.refunded_cents
+    payment.refunded_cents = total_cents
+    ledger.refunded(payment, amount, total_cents=total_cents, at=at)
+    whole = total_cents == payment.captured_cents
+    moves.move(order, money=MoneyState.REFUNDED if whole else "", code=Code.PAYMENT_REFUNDED, by=PROCESSOR, at=at)
+    if whole:
+        payment.state = "refunded"
+    _save(payment, at)
+    signals.money_moved.send(sender=Order, order=order, code=Code.PAYMENT_REFUNDED, at=at)
+    settle(order, at=at)  # what came due while this refund was under way
+
+
+def reconcile(order: Order, payment: Payment, why: str, *, at: datetime) -> None:
+    """Our books and the processor's differ: a person must look, and nothing is captured or sent meanwhile."""
+    if order.money != MoneyState.RECONCILE_NEEDED:
+        moves.move(
+            order, money=MoneyState.RECONCILE_NEEDED, code=Code.PAYMENT_MISMATCH, detail=why, by=PROCESSOR, at=at
+        )
+    _save(payment, at)
+
+
+def due_cents(order: Order) -> int:
+    """What the patient owes: the lines that a supplier has taken and not given back."""
+    return OrderLine.objects.filter(order=order, accepted=True).aggregate(sum=Sum("patient_cents"))["sum"] or 0
+
+
+def live_payment(order: Order) -> Payment | None:
+    """The payment that counts: at most one lives."""
+    return Payment.objects.filter(order=order, state__in=LIVE).select_related("supplier").first()
+
+
+def settle(order: Order, *, at: datetime) -> None:
+    """Plan the act that brings the money to what is due, if it is known. Twice is once.
+
+    Call whenever a supplier's answer, an act on the money, or a person may have made one due.
+    """
+    payment, due = live_payment(order), due_cents(order)
+    if payment is None or order.money == MoneyState.RECONCILE_NEEDED:
+        return
+    if payment.state == "authorized" and not undecided(order):
+        _plan("payment.capture" if due else "payment.void", payment, at)
+    elif payment.state == "captured" and payment.captured_cents - payment.refunded_cents > due:
+        _plan("payment.refund", payment, at)
+
+
+def undecided(order: Order) -> bool:
+    """Whether a supplier's answer or a cancel is still awaited: until then the hold is neither taken nor given back."""
+    if order.state in OVER:
+        return False
+    return order.state == OrderState.CANCEL_REQUESTED or OrderLine.objects.filter(order=order, accepted=None).exists()
+
+
+def _plan(kind: str, payment: Payment, at: datetime) -> None:
+    outbox.plan_next(
+        kind=kind,
+        subject=str(payment.public_id),
+        organization_id=payment.organization_id,
+        at=at,
+        deadline_at=at + ACT_WITHIN,
+    )

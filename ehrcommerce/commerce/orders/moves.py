@@ -1,0 +1,44 @@
+"""One way to move an order: under its row lock, along the table of states, with an event. Nobody assigns a state."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.orders.events import note
+from ehrcommerce.commerce.orders.models import Order
+from ehrcommerce.commerce.orders.states import MONEY_MOVES, check, way
+
+
+def lock(order_id: int) -> Order:
+    """The order, locked until the transaction ends. Always before its fulfillments and payments, so nobody
+    deadlocks."""
+    return Order.objects.select_for_update(of=("self",)).select_related("offer", "organization").get(pk=order_id)
+
+
+def lock_by_public_id(public_id: UUID | str) -> Order:
+    return (
+        Order.objects.select_for_update(of=("self",)).select_related("offer", "organization").get(public_id=public_id)
+    )
+
+
+def move(
+    order: Order, *, by: Actor, at: datetime, code: str = "", detail: str = "", state: str = "", money: str = ""
+) -> None:
+    """Bring a locked order to `state` and `money` (each "" to leave it), and append the event `code`.
+
+    Raises IllegalMove where no legal way leads there.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("An order moves under its row lock only.")
+    if state:
+        for step in way(order.state, state):
+            order.state = step
+    if money and money != order.money:
+        check(order.money, money, MONEY_MOVES)
+        order.money = money
+    order.changed_at = at
+    order.save(update_fields=["state", "money", "changed_at"])
+    if code:
+        note(order, code, by=by, at=at, detail=detail)

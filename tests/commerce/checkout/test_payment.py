@@ -1,0 +1,175 @@
+"""One order and one charge, however often a button is pressed; what a browser says is never proof."""
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.checkout.models import CheckoutSession
+from ehrcommerce.commerce.offers.models import OfferLine
+from ehrcommerce.commerce.orders.models import Order, Payment
+from ehrcommerce.vault import walls
+from tests.commerce.checkout.conftest import EMAIL, METER, Cy, words
+
+
+def orders(cy: Cy) -> list[Order]:
+    with walls.organization(cy.shop.clinic.pk):
+        return list(Order.objects.order_by("pk"))
+
+
+def payments(cy: Cy) -> list[Payment]:
+    with walls.organization(cy.shop.clinic.pk):
+        return list(Payment.objects.select_related("order").order_by("pk"))
+
+
+def test_paying_leads_to_the_hosted_page_which_the_policy_names(cy: Cy) -> None:
+    cy.ship()
+    page = cy.get("/c/pay/")
+    assert "You pay $48.00" in words(page)
+    assert "form-action 'self' https://pay.example;" in page.headers["Content-Security-Policy"]
+    assert "pay.example" not in cy.get("/c/where/").headers["Content-Security-Policy"]
+    answer = cy.post("/c/pay/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "https://pay.example/p/1")
+
+
+def test_the_processor_learns_a_reference_and_a_sum_and_nothing_else(cy: Cy) -> None:
+    cy.ship()
+    cy.post("/c/pay/")
+    ((reference, session),) = cy.shop.outside.processor.sessions.items()
+    assert reference == str(payments(cy)[0].public_id)
+    assert session.amount_cents == 4800
+
+
+def test_pressing_pay_twice_makes_one_order_and_one_payment(cy: Cy) -> None:
+    cy.ship()
+    for _ in range(3):
+        assert cy.post("/c/pay/").headers["Location"] == "https://pay.example/p/1"
+    assert len(orders(cy)) == len(payments(cy)) == 1
+
+
+def test_two_presses_at_once_make_one_order_and_one_payment(cy: Cy) -> None:
+    cy.ship()
+    cookie = cy.browser.cookies["__Host-checkout"].value
+
+    def press(_: int) -> int:
+        browser = Client()
+        browser.cookies["__Host-checkout"] = cookie
+        try:
+            return browser.post("/c/pay/").status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert set(pool.map(press, range(2))) == {303}
+    assert len(orders(cy)) == len(payments(cy)) == 1
+
+
+def test_a_second_phone_sees_the_same_order(cy: Cy) -> None:
+    second = Cy(cy.shop, cy.link)
+    cy.ship()
+    second.ship()
+    cy.post("/c/pay/")
+    assert second.get("/c/price/").headers["Location"] == "/c/pay/"
+    second.post("/c/pay/")
+    assert len(orders(cy)) == len(payments(cy)) == 1
+
+
+def test_the_browser_coming_back_proves_nothing(cy: Cy) -> None:
+    cy.ship()
+    cy.post("/c/pay/")
+    back = f"/c/return/{payments(cy)[0].public_id}/"
+    page = cy.get(back)
+    assert "Do not pay again" in words(page)
+    assert b"data-poll" in page.content
+    assert b'http-equiv="refresh"' in page.content
+    cy.shop.outside.processor.state = "authorized"
+    assert cy.get(back).headers["Location"] == "/c/follow/"
+    (order,) = orders(cy)
+    assert (order.state, order.money) == ("authorized", "authorized")
+
+
+@pytest.mark.parametrize("state", ["failed", "expired"])
+def test_a_refused_card_says_not_charged_and_can_be_tried_again(cy: Cy, state: str) -> None:
+    cy.ship()
+    cy.post("/c/pay/")
+    cy.shop.outside.processor.state = state
+    page = cy.get(f"/c/return/{payments(cy)[0].public_id}/")
+    assert "You were not charged" in words(page)
+    assert "Try again" in words(page)
+    cy.shop.outside.processor.state = "open"
+    assert cy.post("/c/pay/").headers["Location"] == "https://pay.example/p/2"
+    assert len(orders(cy)) == 1
+
+
+def test_closing_the_payment_page_leads_back_to_the_same_payment(cy: Cy) -> None:
+    cy.ship()
+    cy.post("/c/pay/")
+    assert "Your payment is not finished" in words(cy.get("/c/pay/"))
+    assert cy.post("/c/pay/").headers["Location"] == "https://pay.example/p/1"
+
+
+def test_a_payment_of_somebody_else_is_not_found(cy: Cy) -> None:
+
+    other = Cy(cy.shop, cy.shop.offer(("GLU", METER), contacts=(EMAIL,)))
+    cy.ship()
+    cy.post("/c/pay/")
+    other.ship()
+    other.post("/c/pay/")
+    theirs = next(payment for payment in payments(cy) if payment.order.offer_id == cy.link.offer_id)
+    assert other.get(f"/c/return/{theirs.public_id}/").status_code == 404
+
+
+def test_a_price_that_changed_is_shown_with_the_old_one_and_nothing_is_charged(cy: Cy) -> None:
+    cy.ship()
+    with walls.organization(cy.shop.clinic.pk):
+        Product.objects.update(price_cents=6000)
+        OfferLine.objects.update(price_cents=6000)
+    page = cy.post("/c/pay/")
+    assert page.status_code == 409
+    assert "It was $48.00. It is $60.00 now" in words(page)
+    assert orders(cy) == []
+
+    version = re.search(r'name="quote" value="([0-9a-f]+)"', page.content.decode())
+    assert version is not None
+    cy.post("/c/new-price/", quote=version[1])
+    assert cy.post("/c/pay/").status_code == 303
+    assert orders(cy)[0].patient_cents == 6000
+
+
+def test_an_old_answer_of_a_plan_is_asked_for_again_before_the_payment(cy: Cy) -> None:
+    cy.ship(plan=True)
+    with walls.organization(cy.shop.clinic.pk):
+        session = CheckoutSession.objects.get()
+        session.eligibility = {**session.eligibility, "asked_at": "2020-01-01T00:00:00+00:00"}
+        session.save()
+    cy.shop.outside.payer.pays_cents = 1500
+    page = cy.post("/c/pay/")
+    assert "It was $12.00. It is $15.00 now" in words(page)
+    assert len(cy.shop.outside.payer.asked) == 2
+
+
+def test_nothing_to_pay_goes_straight_on(cy: Cy) -> None:
+    cy.shop.outside.payer.pays_cents = 0
+    cy.ship(plan=True)
+    page = cy.get("/c/pay/")
+    assert "You pay $0.00" in words(page)
+    assert "Place the order" in words(page)
+    assert cy.post("/c/pay/").headers["Location"] == "/c/follow/"
+    assert payments(cy) == []
+    assert "You have nothing to pay" in words(cy.get("/c/follow/"))
+
+
+def test_the_link_leads_to_the_order_afterwards_and_charges_nobody_twice(cy: Cy) -> None:
+    cy.ship()
+    cy.post("/c/pay/")
+    later = Cy(cy.shop, cy.link)
+    first: Any = later.get(later.address)
+    assert "We will not charge you twice" in words(first)
+    assert later.prove().headers["Location"] == "/c/pay/"
+    cy.shop.outside.processor.state = "authorized"
+    assert later.get("/c/pay/").headers["Location"] == "/c/follow/"
+    assert len(orders(cy)) == 1
