@@ -1,0 +1,262 @@
+"""What an EHR publishes about its authorization server, read into a small record with an allow-list of names.
+
+SMART App Launch 2.2, https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html#using-well-known . Never handed to a
+library as it came: a poisoned document would switch off TLS verification, PKCE or the scope there
+(docs/decisions/0005). Fetched once for many launches; an endpoint is used only on an origin registered for the row."""
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from django.conf import settings
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, import_key
+
+from ehrcommerce.ehr.errors import BadDiscovery, EhrUnreachable, EndpointElsewhere, IssuerChanged, PkceDowngrade
+from ehrcommerce.ehr.models import EhrConnection
+from ehrcommerce.ehr.oneflight import OneFlight
+from ehrcommerce.ehr.tokens import strict_json
+from ehrcommerce.wire.client import Answer, Partner, ask, origin
+from ehrcommerce.wire.errors import BadAnswer, WireError
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_S, LONGEST_S = 300.0, 24 * 3600.0
+REFETCH_S = 300.0
+MAX_DOCUMENT, MAX_KEY_SET, MAX_KEYS = 256 * 1024, 100 * 1024, 20
+SIGNING_KINDS = ("RSA", "EC")
+PUBLIC_MEMBERS = ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y")
+
+
+@dataclass(frozen=True)
+class SmartConfiguration:
+    """The allow-listed part of `.well-known/smart-configuration`. Every URL here is on a registered origin."""
+
+    authorization_endpoint: str
+    token_endpoint: str
+    issuer: str = ""
+    jwks_uri: str = ""
+    revocation_endpoint: str = ""
+    capabilities: frozenset[str] = frozenset()
+    scopes_supported: frozenset[str] = frozenset()
+    names_issuer: bool = False
+
+
+@dataclass(frozen=True)
+class KeySet:
+    """Public keys of id_tokens."""
+
+    keys: tuple[Key, ...]
+
+    def with_kid(self, kid: str) -> tuple[Key, ...]:
+        return tuple(key for key in self.keys if key.kid == kid)
+
+
+_configurations: OneFlight[SmartConfiguration] = OneFlight()
+_key_sets: OneFlight[KeySet] = OneFlight()
+_last_good: OneFlight[KeySet] = OneFlight()
+_looked_again: OneFlight[bool] = OneFlight()
+
+
+def connection_partner(connection: EhrConnection) -> Partner:
+    """The one party that this connection may talk to: the FHIR base's origin and those registered beside it."""
+    return Partner(
+        name=f"ehr {connection.slug}", base_url=origin(connection.fhir_base),
+        also=tuple(connection.extra_origins.split()),
+        read_s=float(connection.read_s),
+    )  # fmt: skip
+
+
+def forget() -> None:
+    """Empty the caches of this process: after a connection was changed."""
+    for kept in (_configurations, _key_sets, _last_good, _looked_again):
+        kept.clear()
+
+
+# -------------------------------------------------------------------------------------------------- configuration
+def configuration(connection: EhrConnection) -> SmartConfiguration:
+    """D1 to D7. Raises EhrUnreachable, BadDiscovery and its kinds; nothing unusable is ever cached."""
+    pins = (connection.pk, connection.fhir_base, connection.extra_origins, connection.oidc_issuer, connection.jwks_uri)
+    return _configurations.get(pins, lambda: _fetch_configuration(connection))
+
+
+def _fetch_configuration(connection: EhrConnection) -> tuple[SmartConfiguration, float]:
+    base = connection.fhir_base.rstrip("/")
+    answer, document = _document(connection, f"{base}/.well-known/smart-configuration")
+    found = read_configuration(document, connection)
+    if not found.jwks_uri and not connection.jwks_uri:
+        found = _with_openid_keys(connection, found)
+    return found, _life_s(answer)
+
+
+def read_configuration(document: Mapping[str, Any], connection: EhrConnection) -> SmartConfiguration:
+    """The record, or a refusal. Names that are not listed here have no effect."""
+    _require_s256(document)
+    issuer = _text(document, "issuer")
+    if issuer and connection.oidc_issuer and issuer != connection.oidc_issuer:
+        logger.error("connection %s: the EHR gives another issuer than the one pinned", connection.public_id)
+        raise IssuerChanged
+    jwks_uri = _endpoint(document, "jwks_uri", connection, required=False)
+    if jwks_uri and connection.jwks_uri and jwks_uri != connection.jwks_uri:
+        logger.error(
+            "connection %s: the EHR gives another jwks_uri than the one pinned; the pinned one is used",
+            connection.public_id,
+        )
+    return SmartConfiguration(
+        authorization_endpoint=_endpoint(document, "authorization_endpoint", connection),
+        token_endpoint=_endpoint(document, "token_endpoint", connection),
+        revocation_endpoint=_endpoint(document, "revocation_endpoint", connection, required=False),
+        issuer=issuer, jwks_uri=connection.jwks_uri or jwks_uri,
+        capabilities=_texts(document, "capabilities"), scopes_supported=_texts(document, "scopes_supported"),
+        names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
+    )  # fmt: skip
+
+
+def _with_openid_keys(connection: EhrConnection, found: SmartConfiguration) -> SmartConfiguration:
+    """Older EHRs name their keys in the OpenID document only, below the issuer or below the FHIR base (I2)."""
+    below = (connection.oidc_issuer or found.issuer or connection.fhir_base).rstrip("/")
+    _, document = _document(connection, f"{below}/.well-known/openid-configuration")
+    issuer = _text(document, "issuer")
+    if not issuer or issuer != (connection.oidc_issuer or found.issuer or issuer):
+        raise IssuerChanged
+    return SmartConfiguration(
+        **{**vars(found), "issuer": issuer, "jwks_uri": _endpoint(document, "jwks_uri", connection)}
+    )
+
+
+def _require_s256(document: Mapping[str, Any]) -> None:
+    """D4: named without S256 is a downgrade; not named at all is an old server, which still gets S256."""
+    if "code_challenge_methods_supported" in document and "S256" not in _texts(
+        document, "code_challenge_methods_supported"
+    ):
+        raise PkceDowngrade
+
+
+def _endpoint(document: Mapping[str, Any], name: str, connection: EhrConnection, *, required: bool = True) -> str:
+    """D2: resolved against the FHIR base, then https on a registered origin."""
+    text = _text(document, name)
+    if not text:
+        if required:
+            raise BadDiscovery
+        return ""
+    url = urljoin(connection.fhir_base.rstrip("/") + "/", text)
+    if not is_registered(connection, url):
+        raise EndpointElsewhere
+    return url
+
+
+def is_registered(connection: EhrConnection, url: str) -> bool:
+    """An absolute https address on an origin of this row, without a fragment or characters that do not belong there."""
+    partner = connection_partner(connection)
+    known = {origin(each) for each in (partner.base_url, *partner.also)} - {""}
+    sound = re.fullmatch(r"[\x21-\x7e]{1,2048}", url) and not urlsplit(url).fragment
+    safe = urlsplit(url).scheme == "https" or settings.ALLOW_LOOPBACK_PARTNERS
+    return bool(sound and safe and origin(url) in known)
+
+
+def _document(connection: EhrConnection, url: str) -> tuple[Answer, dict[str, Any]]:
+    """D1, D3: one JSON object of a sane size from the EHR itself."""
+    answer = _ask(connection, url)
+    if answer.status == 429 or answer.status >= 500:
+        raise EhrUnreachable
+    if not answer.ok or len(answer.body) > MAX_DOCUMENT:
+        raise BadDiscovery
+    try:
+        return answer, strict_json(answer.body)
+    except ValueError as problem:
+        raise BadDiscovery from problem
+
+
+def _ask(connection: EhrConnection, url: str) -> Answer:
+    try:
+        return ask(connection_partner(connection), "GET", url, headers={"Accept": "application/json"})
+    except BadAnswer as problem:
+        raise BadDiscovery from problem
+    except WireError as problem:
+        raise EhrUnreachable from problem
+
+
+def _life_s(answer: Answer) -> float:
+    """D6: as long as the EHR says, between five minutes and a day."""
+    said = re.search(r"max-age=(\d{1,9})", answer.headers.get("cache-control", ""))
+    return min(max(float(said[1]) if said else 3600.0, SHORTEST_S), LONGEST_S)
+
+
+def _text(document: Mapping[str, Any], name: str) -> str:
+    value = document.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadDiscovery
+    return value
+
+
+def _texts(document: Mapping[str, Any], name: str) -> frozenset[str]:
+    value = document.get(name)
+    return frozenset(text for text in value if isinstance(text, str)) if isinstance(value, list) else frozenset()
+
+
+# ------------------------------------------------------------------------------------------------------------- keys
+def keys_for(connection: EhrConnection, found: SmartConfiguration, *, kid: str) -> tuple[Key, ...]:
+    """I2: the keys that may have signed. An unknown `kid` makes us look again, once in five minutes for each EHR."""
+    key_set = _key_set(connection, found)
+    if kid and not key_set.with_kid(kid) and _may_look_again(found.jwks_uri):
+        _key_sets.drop(found.jwks_uri)
+        key_set = _key_set(connection, found)
+    return key_set.with_kid(kid) if kid else key_set.keys
+
+
+def _may_look_again(jwks_uri: str) -> bool:
+    """True for one caller in five minutes."""
+    asked: list[str] = []
+
+    def look() -> tuple[bool, float]:
+        asked.append(jwks_uri)
+        return True, REFETCH_S
+
+    _looked_again.get(jwks_uri, look)
+    return bool(asked)
+
+
+def _key_set(connection: EhrConnection, found: SmartConfiguration) -> KeySet:
+    """Fails closed, but keeps using the last good keys for a day while the EHR's key address is down."""
+    if not found.jwks_uri:
+        raise BadDiscovery
+    try:
+        key_set = _key_sets.get(found.jwks_uri, lambda: _fetch_keys(connection, found.jwks_uri))
+    except (BadDiscovery, EhrUnreachable):
+        kept = _last_good.peek(found.jwks_uri)
+        if kept is None:
+            raise
+        return kept
+    return key_set
+
+
+def _fetch_keys(connection: EhrConnection, url: str) -> tuple[KeySet, float]:
+    answer, document = _document(connection, url)
+    key_set = read_keys(document)
+    if len(answer.body) > MAX_KEY_SET or not key_set.keys:
+        raise BadDiscovery
+    _last_good.drop(url)
+    _last_good.get(url, lambda: (key_set, LONGEST_S))
+    return key_set, _life_s(answer)
+
+
+def read_keys(document: Mapping[str, Any]) -> KeySet:
+    """Public signing keys of a key set: no secrets, no encryption keys, nothing unknown, at most twenty."""
+    listed = document.get("keys")
+    members = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+    if len(members) > MAX_KEYS:
+        raise BadDiscovery
+    wanted = [each for each in members if each.get("kty") in SIGNING_KINDS and each.get("use", "sig") == "sig"]
+    return KeySet(tuple(key for key in map(_import, wanted) if key is not None))
+
+
+def _import(members: dict[str, Any]) -> Key | None:
+    try:
+        return import_key({name: members[name] for name in PUBLIC_MEMBERS if name in members})
+    except (JoseError, ValueError, TypeError):
+        return None

@@ -1,0 +1,146 @@
+"""Who signed in: OpenID Connect Core 1.0, section 3.1.3.7, checked by ourselves with joserfc, because the libraries'
+defaults accept an unsigned token when the EHR's own document says so, or another client's audience."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key
+from joserfc.jws import JWSRegistry
+from joserfc.util import urlsafe_b64decode
+
+from ehrcommerce.ehr.errors import BadIdentity, ClockApart, NotAClinician
+from ehrcommerce.ehr.tokens import FHIR_ID, StrictDecoder, strict_json
+
+# Whatever a document or a row says, nothing outside this list is ever accepted: no `none`, no shared secrets.
+POSSIBLE_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384"})
+KIND_OF = {"R": "RSA", "P": "RSA", "E": "EC"}
+SKEW_S = 60
+CLINICIAN_TYPES = ("Practitioner", "PractitionerRole")
+_CLINICIAN_SEGMENTS = frozenset({"practitioner", "practitionerrole"})
+_PATIENT_TYPES = frozenset({"patient", "relatedperson", "person", "device"})
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The user of an EHR: known by (issuer, subject) and by nothing else. `fhir_user` is relative or ""."""
+
+    issuer: str
+    subject: str
+    fhir_user: str = ""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What this launch must find in its id_token."""
+
+    issuer: str
+    client_id: str
+    nonce: str
+    nonce_policy: str
+    algorithms: frozenset[str]
+    fhir_base: str
+
+
+class _Registry(JWSRegistry):
+    """Some EHRs put certificates into the header; joserfc's own limit of 512 bytes is for those who do not."""
+
+    max_header_length = 8192
+
+
+def allowed(listed: str) -> frozenset[str]:
+    """A row's `id_token_algs` ("RS256 ES384"), held against what is possible at all."""
+    return frozenset(re.split(r"[\s,]+", listed.strip())) & POSSIBLE_ALGORITHMS
+
+
+def read_id_token(
+    token: str, *, expected: Expected, keys_for: Callable[[str], Sequence[Key]], now_s: float
+) -> Identity:
+    """I1 to I6. `keys_for(kid)` returns the candidates, "" for a token that names none. Raises BadIdentity."""
+    header = _header(token)
+    alg, kid = header.get("alg"), header.get("kid", "")
+    if not isinstance(alg, str) or not isinstance(kid, str) or alg not in expected.algorithms & POSSIBLE_ALGORITHMS:
+        raise BadIdentity
+    claims = _verified(token, alg, [key for key in keys_for(kid) if _fits(key, alg)])
+    _check_parties(claims, expected)
+    _check_times(claims, now_s)
+    _check_nonce(claims, expected)
+    subject = claims.get("sub")
+    if not isinstance(subject, str) or not 0 < len(subject) <= 255:
+        raise BadIdentity
+    return Identity(
+        issuer=expected.issuer, subject=subject, fhir_user=_fhir_user(claims.get("fhirUser"), expected.fhir_base)
+    )
+
+
+def _header(token: str) -> dict[str, Any]:
+    """Three parts and no more: an encrypted token has five. `jku`, `x5u`, `jwk` in it are never looked at."""
+    parts = token.split(".")
+    if len(parts) != 3 or not all(parts) or len(parts[0]) > 12_000:
+        raise BadIdentity
+    try:
+        return strict_json(urlsafe_b64decode(parts[0].encode()))
+    except ValueError as problem:
+        raise BadIdentity from problem
+
+
+def _fits(key: Key, alg: str) -> bool:
+    named = key.get("alg") if hasattr(key, "get") else None
+    return bool(key.key_type == KIND_OF[alg[0]] and named in (None, alg))
+
+
+def _verified(token: str, alg: str, candidates: Sequence[Key]) -> dict[str, Any]:
+    """The claims, if one of the candidates signed them."""
+    registry = _Registry(algorithms=[alg], strict_check_header=False)
+    for key in candidates:
+        try:
+            return jwt.decode(token, key, registry=registry, decoder_cls=StrictDecoder).claims
+        except (JoseError, ValueError):
+            continue
+    raise BadIdentity
+
+
+def _check_parties(claims: dict[str, Any], expected: Expected) -> None:
+    """`iss` exactly the pinned one; `aud` names us, and others only where `azp` is us too."""
+    audience = claims.get("aud")
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
+        raise BadIdentity
+    others = [each for each in audiences if each != expected.client_id]
+    party = claims.get("azp", None if others else expected.client_id)
+    if claims.get("iss") != expected.issuer or expected.client_id not in audiences or party != expected.client_id:
+        raise BadIdentity
+
+
+def _check_times(claims: dict[str, Any], now_s: float) -> None:
+    """I3: one minute of skew, never more by itself; both times must be numbers."""
+    expires, issued, begins = claims.get("exp"), claims.get("iat"), claims.get("nbf", 0)
+    if not all(isinstance(each, (int, float)) and not isinstance(each, bool) for each in (expires, issued, begins)):
+        raise BadIdentity
+    if expires + SKEW_S <= now_s or issued - SKEW_S > now_s or begins - SKEW_S > now_s:  # type: ignore[operator]
+        raise ClockApart
+
+
+def _check_nonce(claims: dict[str, Any], expected: Expected) -> None:
+    """Required unless the row says that this EHR does not echo it; a wrong one is never accepted."""
+    nonce = claims.get("nonce")
+    if expected.nonce_policy == "off" or (nonce is None and expected.nonce_policy == "if_returned"):
+        return
+    if nonce != expected.nonce or not expected.nonce:
+        raise BadIdentity
+
+
+def _fhir_user(value: Any, fhir_base: str) -> str:
+    """I5: `Practitioner/x` below our own base; a clinician's foreign address is dropped, never fetched. Whoever is not
+    said to be a clinician is refused, however and wherever the claim is written: a patient's sign-in must not pass."""
+    if not isinstance(value, str):
+        raise NotAClinician
+    relative = value.removeprefix(fhir_base.rstrip("/") + "/")
+    segments = {segment.casefold() for segment in re.split(r"[/?#]", relative)}
+    if segments & _PATIENT_TYPES or not segments & _CLINICIAN_SEGMENTS:
+        raise NotAClinician
+    kind, _, name = relative.partition("/")
+    return relative if kind in CLINICIAN_TYPES and FHIR_ID.fullmatch(name) and name.strip(".") else ""

@@ -1,0 +1,144 @@
+"""The keys by which EHRs know the app (SMART App Launch 2.2, "Client Authentication: Asymmetric"): ES384 and RS384, of
+each a current one that signs and a next one that EHRs have already fetched when its turn comes.
+
+Made on first use, sealed in the database, parsed once a process. Nothing here can serialize a private member: the key
+set is built from names of public members."""
+
+import hashlib
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.utils import timezone
+from joserfc.jwk import ECKey, RSAKey
+
+from ehrcommerce.ehr.models import SigningKey
+
+Key = ECKey | RSAKey
+ALGORITHMS = ("ES384", "RS384")
+PUBLIC_MEMBERS = {"ES384": ("kty", "crv", "x", "y"), "RS384": ("kty", "n", "e")}
+RSA_BITS = 3072
+REREAD_S = 60.0
+# A retired key signs nothing, but a key set that lost it too early would fail assertions under way in caches (<= 29 h
+# met).
+KEEP_RETIRED = timedelta(hours=30)
+_LOCK = 0x45484B59  # advisory lock: "EHKY"
+
+
+@dataclass(frozen=True)
+class Held:
+    """One key, parsed."""
+
+    kid: str
+    alg: str
+    state: str
+    key: Key
+
+
+_held: tuple[tuple[Held, ...], float] = ((), 0.0)
+_parsed: dict[str, Key] = {}
+_guard = threading.Lock()
+
+
+def signing_key(alg: str) -> Held:
+    """The key that signs assertions of this algorithm now."""
+    return next(held for held in _all() if held.alg == alg and held.state == "current")
+
+
+def public_set() -> dict[str, list[dict[str, str]]]:
+    """The JWKS: what every EHR may know."""
+    return {"keys": [public_jwk(held) for held in _all()]}
+
+
+def public_jwk(held: Held) -> dict[str, str]:
+    """Public members by name, so that a private one has no way in."""
+    members: dict[str, Any] = held.key.as_dict(private=False)
+    named = {name: str(members[name]) for name in PUBLIC_MEMBERS[held.alg]}
+    return {**named, "kid": held.kid, "alg": held.alg, "use": "sig"}
+
+
+def rotate(*, at: datetime) -> None:
+    """The next keys sign from now on; new next keys are published. Wait a day at least between two rotations."""
+    stock = _stock()
+    with transaction.atomic():
+        _hold_lock()
+        for alg in ALGORITHMS:
+            rows = SigningKey.objects.filter(alg=alg)
+            rows.filter(state="current").update(state="retired", retired_at=at)
+            rows.filter(state="next").update(state="current")
+        _fill(at, stock)
+    forget()
+
+
+def forget() -> None:
+    """Read the rows again at the next question."""
+    global _held
+    with _guard:
+        _held = ((), 0.0)
+
+
+def _all() -> tuple[Held, ...]:
+    global _held
+    held, end = _held
+    if held and time.monotonic() < end:
+        return held
+    with _guard:
+        held = _read()
+        _held = (held, time.monotonic() + REREAD_S)
+    return held
+
+
+def _read() -> tuple[Held, ...]:
+    at = timezone.now()
+    rows = _rows(at)
+    if len([row for row in rows if row.state != "retired"]) < 2 * len(ALGORITHMS):
+        stock = _stock()
+        with transaction.atomic():
+            _hold_lock()
+            _fill(at, stock)
+        rows = _rows(at)
+    return tuple(Held(row.kid, row.alg, row.state, _parse(row)) for row in rows)
+
+
+def _rows(at: datetime) -> list[SigningKey]:
+    rows = SigningKey.objects.exclude(state="retired", retired_at__lt=at - KEEP_RETIRED)
+    return list(rows.order_by("alg", "state", "id"))
+
+
+def _parse(row: SigningKey) -> Key:
+    if row.kid not in _parsed:
+        members: dict[str, Any] = row.private_jwk
+        _parsed[row.kid] = ECKey.import_key(members) if row.alg == "ES384" else RSAKey.import_key(members)
+    return _parsed[row.kid]
+
+
+def _hold_lock() -> None:
+    """One process makes keys at a time; the lock ends with the transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+
+
+def _stock() -> dict[tuple[str, str], Key]:
+    """Keys for every place that may be empty, drawn before the transaction: an RSA key takes a third of a second."""
+    return {(alg, state): _draw(alg) for alg in ALGORITHMS for state in ("current", "next")}
+
+
+def _draw(alg: str) -> Key:
+    if alg == "ES384":
+        return ECKey.generate_key("P-384", private=True)
+    return RSAKey.generate_key(RSA_BITS, private=True)
+
+
+def _fill(at: datetime, stock: dict[tuple[str, str], Key]) -> None:
+    """Store what is missing: a current and a next key of each algorithm."""
+    for (alg, state), key in stock.items():
+        if not SigningKey.objects.filter(alg=alg, state=state).exists():
+            _store(key, alg, state, at)
+
+
+def _store(key: Key, alg: str, state: str, at: datetime) -> None:
+    kid = hashlib.sha256(key.as_pem(private=False)).hexdigest()[:32]
+    SigningKey.objects.create(alg=alg, kid=kid, private_jwk=key.as_dict(private=True), state=state, created_at=at)

@@ -1,0 +1,260 @@
+"""A launch from the chart's button to an open session, in four verbs: find the connection, begin an attempt, take the
+attempt back at the callback, finish it. Each attempt is a row that one callback consumes, in the browser that began
+it."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import connection as database
+from django.db import transaction
+from django.utils.crypto import constant_time_compare
+
+from ehrcommerce.accounts import agreements
+from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.services import Actor
+from ehrcommerce.ehr import client_app, discovery, identity, sessions, smart
+from ehrcommerce.ehr.discovery import SmartConfiguration
+from ehrcommerce.ehr.errors import (
+    AgreementMissing,
+    BadCallback,
+    BadIdentity,
+    BadIssuer,
+    BadLaunch,
+    ConnectionDisabled,
+    EhrBusy,
+    EhrSetup,
+    LaunchRefused,
+    MixedUp,
+    NoPatient,
+    OtherBrowser,
+    SignInRefused,
+    StateUnknown,
+    StateUsed,
+    UnknownIssuer,
+)
+from ehrcommerce.ehr.issuers import canonical_iss
+from ehrcommerce.ehr.models import EhrConnection, EhrSession, LaunchAttempt
+from ehrcommerce.vault import walls
+
+ATTEMPT_LIFE = timedelta(minutes=10)
+LONGEST_LAUNCH, LONGEST_CODE = 8192, 8192
+STATE = re.compile(r"[\w-]{12}\.[\w-]{22,64}", re.ASCII)
+# RFC 6749, section 4.1.2.1, and OpenID Connect Core, section 3.1.2.6: what the EHR's own code means for the reader.
+ERRORS: dict[str, type[LaunchRefused]] = {
+    "access_denied": SignInRefused, "login_required": SignInRefused, "consent_required": SignInRefused,
+    "interaction_required": SignInRefused, "server_error": EhrBusy, "temporarily_unavailable": EhrBusy,
+    "invalid_scope": EhrSetup, "unauthorized_client": EhrSetup, "unsupported_response_type": EhrSetup,
+    "invalid_request": EhrSetup, "invalid_client": EhrSetup,
+}  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------------- connections
+def connection_by_iss(issuers: Sequence[str]) -> EhrConnection:
+    """L2, L3: the registered row of one `iss`, inside the walls of its organization. Nothing is sent anywhere."""
+    if len(issuers) != 1:
+        raise BadIssuer
+    found = _crossing("SELECT pk, organization_id FROM ehrc_connection_by_iss(%s)", canonical_iss(issuers[0]))
+    if found is None:
+        raise UnknownIssuer
+    return found
+
+
+def connection_by_slug(slug: str) -> EhrConnection:
+    """The connection that a redirect address belongs to, inside the walls of its organization."""
+    found = _crossing("SELECT pk, organization_id FROM ehrc_connection_by_slug(%s)", slug)
+    if found is None:
+        raise StateUnknown
+    return found
+
+
+def _crossing(question: str, value: str) -> EhrConnection | None:
+    with database.cursor() as cursor:
+        cursor.execute(question, [value])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    walls.enter(row[1])
+    return EhrConnection.objects.select_related("organization").get(pk=row[0])
+
+
+def require_usable(connection: EhrConnection, at: datetime) -> None:
+    """Raises ConnectionDisabled and AgreementMissing (design law 9)."""
+    if not connection.enabled:
+        raise ConnectionDisabled
+    if not agreements.is_live(organization_id=connection.organization_id, party=connection.party, at=at):
+        raise AgreementMissing
+
+
+# ------------------------------------------------------------------------------------------------------------- begin
+@dataclass(frozen=True)
+class Begun:
+    """Where the browser goes next: `endpoint` with `fields`, by GET, or by a form where the address would be too
+    long."""
+
+    endpoint: str
+    fields: dict[str, str] = field(repr=False)
+    browser: str = field(repr=False)
+    by_form: bool = False
+
+    @property
+    def url(self) -> str:
+        return smart.authorization_url(self.endpoint, self.fields)
+
+
+def one_launch(values: Sequence[str]) -> str:
+    """L5: exactly one `launch`, of any form but of bounded length; it goes on unchanged and is shown nowhere."""
+    if len(values) != 1 or not 0 < len(values[0]) <= LONGEST_LAUNCH or "\x00" in values[0]:
+        raise BadLaunch
+    return values[0]
+
+
+def begin(connection: EhrConnection, *, launch: str, launch_key: str, at: datetime, second_try: bool = False) -> Begun:
+    """Write the attempt and say where to go. Raises errors.LaunchRefused; then nothing was written."""
+    require_usable(connection, at)
+    published = discovery.configuration(connection)
+    attempt, browser = smart.new_attempt(launch_key), secrets.token_urlsafe(24)
+    LaunchAttempt.objects.create(
+        organization_id=connection.organization_id, connection=connection, launch_key=launch_key,
+        state_sha256=_sha256(attempt.state), browser_sha256=_sha256(browser), code_verifier=attempt.code_verifier,
+        nonce=attempt.nonce, launch=launch, started_at=at, expires_at=at + ATTEMPT_LIFE, second_try=second_try,
+    )  # fmt: skip
+    fields = smart.authorization_fields(
+        client_app.of(connection),
+        attempt,
+        launch=launch,
+        aud=connection.fhir_base,
+        scope=_wanted(connection, published),
+    )
+    begun = Begun(published.authorization_endpoint, fields, browser)
+    long = len(begun.url) > smart.LONGEST_URL and "authorize-post" in published.capabilities
+    return Begun(begun.endpoint, fields, browser, by_form=long)
+
+
+def _wanted(connection: EhrConnection, published: SmartConfiguration) -> str:
+    return smart.scopes(connection.scope_dialect, supported=published.scopes_supported)
+
+
+# ---------------------------------------------------------------------------------------------------------- callback
+@dataclass(frozen=True)
+class Returned:
+    """The query of a callback: exactly one state, and either a code or an error."""
+
+    state: str = field(repr=False)
+    code: str = field(default="", repr=False)
+    error: str = ""
+    issuer: str | None = None
+
+
+def one_state(values: Sequence[str]) -> str:
+    """B1: looked at before anything else."""
+    if len(values) != 1 or not STATE.fullmatch(values[0]):
+        raise StateUnknown
+    return values[0]
+
+
+def returned(state: str, *, codes: Sequence[str], errors: Sequence[str], issuers: Sequence[str]) -> Returned:
+    """B3: one code or one error, not both, nothing twice."""
+    if len(codes) + len(errors) != 1 or len(issuers) > 1:
+        raise BadCallback
+    code, error = "".join(codes), "".join(errors)
+    if not error and not re.fullmatch(rf"[\x20-\x7e]{{1,{LONGEST_CODE}}}", code):
+        raise BadCallback
+    return Returned(state, code, error[:64] or "", issuers[0] if issuers else None)
+
+
+def waiting(connection: EhrConnection, state: str, at: datetime) -> LaunchAttempt:
+    """The attempt of this state at this connection. Raises StateUnknown, StateUsed, MixedUp."""
+    attempt = LaunchAttempt.objects.filter(state_sha256=_sha256(state)).first()
+    if attempt is None or attempt.expires_at <= at:
+        raise StateUnknown
+    if attempt.connection_id != connection.pk:
+        raise MixedUp
+    if attempt.consumed_at is not None:
+        raise StateUsed
+    return attempt
+
+
+def consume(attempt: LaunchAttempt, *, browser: str, at: datetime) -> None:
+    """B1: for one caller, in the browser that began it. Raises OtherBrowser and StateUsed; the row decides."""
+    if not constant_time_compare(_sha256(browser), bytes(attempt.browser_sha256)):
+        raise OtherBrowser
+    _use_up(attempt, at)
+
+
+def begin_again(connection: EhrConnection, attempt: LaunchAttempt, *, launch_key: str, at: datetime) -> Begun:
+    """The cookie did not come along (the EHR's sign-in left the frame): the code is thrown away and ONE new attempt
+    begins in this window. Whoever owns the window signs in to the EHR as themselves, so a foreign code gains
+    nothing."""
+    _use_up(attempt, at)
+    return begin(connection, launch=attempt.launch, launch_key=launch_key, at=at, second_try=True)
+
+
+def _use_up(attempt: LaunchAttempt, at: datetime) -> None:
+    free = LaunchAttempt.objects.filter(pk=attempt.pk, consumed_at=None, expires_at__gt=at)
+    if free.update(consumed_at=at) != 1:
+        raise StateUsed
+
+
+def finish(connection: EhrConnection, attempt: LaunchAttempt, answer: Returned, *, at: datetime) -> EhrSession:
+    """From a consumed attempt to a session: one request to the EHR when its documents are cached."""
+    require_usable(connection, at)
+    published = discovery.configuration(connection)
+    issuer = _issuer(connection, published, answer)
+    if answer.error:
+        raise ERRORS.get(answer.error, BadCallback)
+    token = smart.exchange_code(
+        client_app.of(connection), partner=discovery.connection_partner(connection),
+        token_endpoint=published.token_endpoint,
+        code=answer.code, code_verifier=attempt.code_verifier, requested=_wanted(connection, published),
+    )  # fmt: skip
+    if not token.patient:
+        raise NoPatient
+    if not token.id_token:
+        raise BadIdentity
+    who = identity.read_id_token(
+        token.id_token, now_s=at.timestamp(), keys_for=lambda kid: discovery.keys_for(connection, published, kid=kid),
+        expected=identity.Expected(
+            issuer=issuer, client_id=connection.client_id, nonce=attempt.nonce, nonce_policy=connection.nonce_policy,
+            algorithms=identity.allowed(connection.id_token_algs), fhir_base=connection.fhir_base,
+        ),
+    )  # fmt: skip
+    with transaction.atomic():
+        _pin(connection, issuer, published.jwks_uri, at)
+        return sessions.start(connection=connection, launch_key=attempt.launch_key, answer=token, identity=who, at=at)
+
+
+def _issuer(connection: EhrConnection, published: SmartConfiguration, answer: Returned) -> str:
+    """B4 (RFC 9207): the pinned issuer, which a callback that names one must name exactly."""
+    issuer = connection.oidc_issuer or published.issuer
+    if not issuer:
+        raise BadIdentity
+    if (answer.issuer is None and published.names_issuer) or answer.issuer not in (None, issuer):
+        raise MixedUp
+    return issuer
+
+
+def _pin(connection: EhrConnection, issuer: str, jwks_uri: str, at: datetime) -> None:
+    """At the first launch that succeeds: from now on a change at the EHR is a refusal until somebody looks at it."""
+    row = EhrConnection.objects.filter(pk=connection.pk)
+    pinned = row.filter(oidc_issuer="").update(oidc_issuer=issuer) + row.filter(jwks_uri="").update(jwks_uri=jwks_uri)
+    if pinned:
+        audit.record(
+            organization_id=connection.organization_id, by=Actor("ehr", str(connection.public_id)), at=at,
+            action="connection.pinned", entity=f"connection:{connection.public_id}",
+        )  # fmt: skip
+
+
+def note_refusal(connection: EhrConnection, refusal: LaunchRefused, at: datetime) -> None:
+    """The audit row of a launch that did not begin. Codes only: nothing that came from outside."""
+    audit.record(
+        organization_id=connection.organization_id, by=Actor("ehr", str(connection.public_id)), action="launch.refused",
+        entity=f"connection:{connection.public_id}", at=at, outcome="refused", reason=refusal.code,
+    )  # fmt: skip
+
+
+def _sha256(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()

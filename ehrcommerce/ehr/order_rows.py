@@ -1,0 +1,146 @@
+"""The rows of the clinician's page: each order of the chart with its product, price and what can be done about it.
+Every order that was read gets a row, and every row that cannot be sent says why and who can change that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ehrcommerce.accounts.models import User
+from ehrcommerce.commerce.catalog import services as catalog
+from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.offers import services as offers
+from ehrcommerce.commerce.offers.models import LinkState, Offer
+from ehrcommerce.commerce.offers.services import Sent
+from ehrcommerce.policy.digests import digest
+from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ChartPage
+from ehrcommerce.policy.refusals import REFUSALS, Refusal
+
+LINK_WORDS = {
+    LinkState.SENT: "Link sent", LinkState.OPENED: "Link opened, not paid", LinkState.VERIFIED: "Patient is at checkout",
+    LinkState.LOCKED: "Locked after wrong answers", LinkState.COMPLETED: "Ordered",
+}  # fmt: skip
+ORDER_WORDS = {
+    "quoted": "Waiting for payment", "authorized": "Paid, being prepared", "gated": "Waiting for the chart",
+    "dispatched": "Sent to the supplier", "accepted": "Accepted by the supplier", "shipped": "Shipped",
+    "delivered": "Delivered", "completed": "Delivered", "cancel_requested": "Being canceled", "cancelled": "Canceled",
+    "refused": "Refused by the supplier", "returned": "Returned", "exception": "Needs help", "unknown": "Being checked",
+}  # fmt: skip
+# An order in one of these is over: the same chart order may be sent again.
+OVER = ("cancelled", "refused", "returned")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One order as the clinician sees it."""
+
+    order: ChartOrder
+    product: Product | None
+    refusal: Refusal | None
+    sent: Sent | None
+    state_words: str
+    paid: bool
+    ticked: bool
+    today: bool
+    quantity: int = 1
+
+    @property
+    def key(self) -> str:
+        return self.order.item.key
+
+    @property
+    def digest(self) -> str:
+        return digest(self.order.item).hex()
+
+    @property
+    def selectable(self) -> bool:
+        return self.refusal is None and not self.paid
+
+    @property
+    def ordered(self) -> str:
+        """`Today`, `Nov 15` or `Nov 15, 2025`: short, and never a guess."""
+        try:
+            day = date.fromisoformat(self.order.item.ordered_on[:10])
+        except ValueError:
+            return "Not known"
+        if self.today:
+            return "Today"
+        return f"{day:%b} {day.day}, {day.year}"
+
+    @property
+    def priced(self) -> bool:
+        return self.refusal is None and self.product is not None and self.product.price_cents is not None
+
+    @property
+    def price_cents(self) -> int:
+        """What the patient pays without a plan: all pieces of the order."""
+        return (self.product.price_cents or 0) * self.quantity if self.product else 0
+
+    @property
+    def needs_proof(self) -> bool:
+        return (
+            self.selectable
+            and self.order.item.kind == PRESCRIPTION
+            and not (self.product and self.product.over_the_counter)
+        )
+
+    @property
+    def details(self) -> str:
+        item = self.order.item
+        quantity = " ".join(part for part in (item.quantity, item.quantity_unit) if part)
+        return ", ".join(part for part in (item.directions or item.timing, quantity) if part)
+
+
+def rows_of(page: ChartPage, *, user: User, today: date, focus: Sequence[str]) -> list[Row]:
+    """All orders of the page, those of today first. Notes codes that no product answers to for the catalog team."""
+    organization_id = user.organization_id
+    matches = catalog.match_all([order.item for order in page.orders], organization_id=organization_id)
+    sent = offers.sent_for(organization_id=organization_id, customer_key=page.recipient.customer_key, also=["orders"])
+    newest = offers.newest_by_order(sent)
+    rows = [_row(page, order, matches[order.item.key], newest, user, today, focus) for order in page.orders]
+    return sorted(rows, key=lambda row: (not row.today, not row.selectable, _newest_first(row), row.order.item.name))
+
+
+def _newest_first(row: Row) -> int:
+    digits = row.order.item.ordered_on[:10].replace("-", "")
+    return -int(digits) if digits.isdigit() else 0
+
+
+def _row(
+    page: ChartPage, order: ChartOrder, match: catalog.Match, newest: Mapping[str, Sent], user: User,
+    today: date, focus: Sequence[str],
+) -> Row:  # fmt: skip
+    code = page.banner.refusal or order.state.refusal or match.refusal
+    refusal = REFUSALS[code] if code else None
+    sent = newest.get(order.item.key)
+    words, paid = _progress(sent)
+    # The EHR's clock may be ahead of the clinic's own day.
+    is_today = order.item.ordered_on[:10] >= today.isoformat()
+    ready = refusal is None and sent is None
+    mine = _same(order.item.orderer_npi, user.npi) or _same(order.item.orderer_name, user.display_name)
+    chosen = order.item.key in focus if focus else is_today and mine
+    return Row(
+        order, match.product, refusal, sent, words, paid, ticked=ready and chosen, today=is_today,
+        quantity=match.quantity,
+    )  # fmt: skip
+
+
+def _same(ordered_by: str, user: str) -> bool:
+    """Two names that are there and equal: nobody is not the same person as nobody."""
+    return bool(ordered_by.strip()) and ordered_by == user
+
+
+def stands(offer: Offer) -> bool:
+    """Whether an order of this offer still goes on: then its items are not sent a second time."""
+    return any(order.state not in OVER for order in offer.orders.all())
+
+
+def _progress(sent: Sent | None) -> tuple[str, bool]:
+    """The words for a sent row, and whether an order stands on it (then it cannot be sent again)."""
+    if sent is None:
+        return "", False
+    orders = [order for order in sent.offer.orders.all() if order.state not in OVER]
+    if orders:
+        return ORDER_WORDS[orders[0].state], True
+    if sent.link.state == LinkState.COMPLETED:
+        return "", False
+    return LINK_WORDS.get(LinkState(sent.link.state), ""), False

@@ -1,0 +1,201 @@
+"""What a token endpoint says, read strictly: SMART App Launch 2.2, "Obtain access token" and "Launch context"
+(https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#response-5). Rule numbers: docs/smart-client.md."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ehrcommerce.ehr.errors import BadToken, ClientRefused, EhrBusy, NoPatient, TokenRefused
+
+MAX_DEPTH = 64
+DEFAULT_LIFE_S, LONGEST_LIFE_S = 300, 24 * 3600
+FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+REFERENCE = re.compile(r"[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-.]{1,64}")
+_SCOPE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]{2,40}|\*)\.([A-Za-z*]{1,5})(\?\S*)?")
+_ORDER = "cruds"
+_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One resource scope: `patient/MedicationRequest.rs?status=active`."""
+
+    level: str
+    resource: str
+    permissions: str
+    constraint: str = ""
+
+
+@dataclass(frozen=True)
+class TokenAnswer:
+    """A token and the launch context that came with it. What is not named here was not read."""
+
+    access_token: str = field(repr=False)
+    expires_in_s: int
+    scope: str
+    refresh_token: str = field(default="", repr=False)
+    id_token: str = field(default="", repr=False)
+    patient: str = field(default="", repr=False)
+    encounter: str = field(default="", repr=False)
+    focus: tuple[str, ...] = field(default=(), repr=False)
+    need_patient_banner: bool = True
+    style_url: str = ""
+
+
+# ------------------------------------------------------------------------------------------------------------- JSON
+class StrictDecoder(json.JSONDecoder):
+    """Refuses names that stand twice, NaN and the like. `joserfc` takes such a class for the claims of a token."""
+
+    def __init__(self, **_: Any) -> None:
+        super().__init__(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
+def strict_json(body: bytes) -> dict[str, Any]:
+    """One JSON object. Raises ValueError for anything else, for doubled names, and for nesting beyond reason."""
+    try:
+        value = json.loads(body.decode("utf-8-sig"), cls=StrictDecoder)
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
+    if not isinstance(value, dict) or _depth(value) > MAX_DEPTH:
+        raise ValueError("not one JSON object")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands twice")
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _depth(value: Any, level: int = 0) -> int:
+    if level > MAX_DEPTH or not isinstance(value, (dict, list)):
+        return level
+    parts = value.values() if isinstance(value, dict) else value
+    return max((_depth(part, level + 1) for part in parts), default=level)
+
+
+# ------------------------------------------------------------------------------------------------------- the answer
+def read_answer(status: int, body: bytes) -> dict[str, Any]:
+    """The JSON object of a successful answer. Nothing of a refusal's text is repeated: only its OAuth code counts."""
+    try:
+        found = strict_json(body)
+    except ValueError as problem:
+        raise (EhrBusy if status == 429 or status >= 500 else BadToken) from problem
+    if status == 200 and "error" not in found:
+        return found
+    error = found.get("error")
+    if status == 401 or error in ("invalid_client", "unauthorized_client"):
+        raise ClientRefused
+    if status == 429 or status >= 500 or error == "temporarily_unavailable":
+        raise EhrBusy
+    raise TokenRefused
+
+
+def parse(found: Mapping[str, Any], *, requested: str, patient_needed: bool = True) -> TokenAnswer:
+    """T5 to T7 and X1 to X7. Raises BadToken and NoPatient."""
+    scope = _scope(found, requested)
+    patient = _context_id(found, "patient")
+    if patient_needed and not patient and any(grant.level == "patient" for grant in grants(scope)):
+        raise NoPatient
+    return TokenAnswer(
+        access_token=_access_token(found), expires_in_s=_life_s(found.get("expires_in")), scope=scope,
+        refresh_token=_text(found, "refresh_token"), id_token=_text(found, "id_token"), patient=patient,
+        encounter=_context_id(found, "encounter"), focus=_focus(found.get("fhirContext")),
+        need_patient_banner=_banner(found.get("need_patient_banner")), style_url=_text(found, "smart_style_url")[:255],
+    )  # fmt: skip
+
+
+def _access_token(found: Mapping[str, Any]) -> str:
+    """T5: a usable bearer token, no other kind."""
+    token, kind = found.get("access_token"), found.get("token_type")
+    if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise BadToken
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise BadToken
+    return token
+
+
+def _life_s(value: Any) -> int:
+    """T5: seconds, also as text; absent or junk is five minutes; not positive is unusable; absurd is a day."""
+    text = str(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(r"-?\d{1,15}(\.0+)?|\d(\.\d+)?e\+?\d+", text):
+        return DEFAULT_LIFE_S
+    seconds = float(text)
+    if seconds <= 0:
+        raise BadToken
+    return int(min(seconds, LONGEST_LIFE_S))
+
+
+def _scope(found: Mapping[str, Any], requested: str) -> str:
+    """T5: a missing scope means what was asked for; anything but text is not in the form."""
+    scope = found.get("scope", requested)
+    if not isinstance(scope, str):
+        raise BadToken
+    return " ".join(scope.split())
+
+
+def _context_id(found: Mapping[str, Any], name: str) -> str:
+    """X1: an id, and nothing that could be a path, a list or another server's address."""
+    value = found.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not FHIR_ID.fullmatch(value) or value.strip(".") == "":
+        raise BadToken
+    return value
+
+
+def _focus(value: Any) -> tuple[str, ...]:
+    """X2: relative references with the role `launch`; bad items are left out, the launch goes on."""
+    items = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    wanted = [item.get("reference") for item in items if item.get("role", "launch") == "launch"]
+    found = [text for text in wanted if isinstance(text, str) and REFERENCE.fullmatch(text)]
+    return tuple(text for text in dict.fromkeys(found) if not text.startswith(("Patient/", "Encounter/")))[:50]
+
+
+def _banner(value: Any) -> bool:
+    """X3: only a clear no takes the banner away."""
+    return not (value is False or (isinstance(value, str) and value.lower() == "false"))
+
+
+def _text(found: Mapping[str, Any], name: str) -> str:
+    value = found.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise BadToken
+    return value
+
+
+# ----------------------------------------------------------------------------------------------------------- scopes
+def grants(scope: str) -> tuple[Grant, ...]:
+    """T6: the resource scopes of a scope string, v2 and v1, in one form. What cannot be read grants nothing."""
+    found = (_SCOPE.fullmatch(word) for word in scope.split())
+    parsed = [Grant(m[1], m[2], _permissions(m[3]), (m[4] or "")[1:]) for m in found if m]
+    return tuple(grant for grant in parsed if grant.permissions)
+
+
+def _permissions(text: str) -> str:
+    """v1 words in any case; v2 letters only in the order of the specification (`.dus` grants nothing)."""
+    word = text.lower()
+    if word in _V1:
+        return _V1[word]
+    places = [_ORDER.find(letter) for letter in text]
+    return text if -1 not in places and places == sorted(set(places)) else ""
+
+
+def may(scope: str, level: str, resource: str, permission: str) -> bool:
+    """Was this permission (one letter of `cruds`) granted without a constraint?"""
+    return any(
+        grant.level == level
+        and grant.resource in (resource, "*")
+        and permission in grant.permissions
+        and not grant.constraint
+        for grant in grants(scope)
+    )
