@@ -1,0 +1,1 @@
+"""One file for each kind of partner: what it is asked, what it answers."""
