@@ -1,0 +1,111 @@
+"""Every field of every table is sealed, a digest, or plain for a reason that stands here. Who adds a field decides."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+
+from ehrcommerce.vault.fields import SealedField
+
+# What these classes can hold tells nothing about a person: keys, yes and no, moments, counts.
+HARMLESS = (
+    models.AutoField, models.ForeignKey, models.BooleanField, models.UUIDField, models.DateTimeField,
+    models.PositiveSmallIntegerField, models.PositiveIntegerField, models.PositiveBigIntegerField,
+    models.BigIntegerField, models.IntegerField,
+)  # fmt: skip
+CODE, OPAQUE = "a word of a fixed list", "an opaque id"
+OURS, PUBLIC, STAFF, PARTNER = "about the clinic", "about a product", "about staff", "about a partner"
+
+# `*`: in every table. A name that ends in _digest, _sha256 or _ref holds a keyed hash and is bytes.
+PLAIN = {
+    "*": {
+        "state": CODE, "kind": CODE, "code": CODE, "reason": CODE, "outcome": CODE, "purpose": CODE, "language": CODE,
+        "currency": CODE, "action": CODE, "stage": CODE, "money": CODE, "port": CODE, "role": CODE, "channel": CODE,
+        "elements": "names of FHIR elements, never values",
+        "recipient": "a party of an agreement, by kind and opaque id",
+        "actor": "kind and opaque id of who acted", "subject": OPAQUE, "customer_key": OPAQUE, "launch_key": OPAQUE,
+        "recipient_name": PARTNER,
+    },
+    "audit.AuditEvent": {"entity": OPAQUE, "seal": "a keyed hash over the chain"},
+    "audit.AuditCheck": dict.fromkeys(("known_seal", "walked_seal"), "a keyed hash over the chain"),
+    "outbox.Effect": {"queue": CODE, "reference": "what a partner calls our order by"},
+    "accounts.Organization": {"name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS},
+    "accounts.User": {
+        "password": "a salted hash", "username": STAFF, "first_name": "stays empty", "last_name": "stays empty",
+        "email": "stays empty", "issuer": STAFF, "display_name": STAFF, "npi": STAFF,
+    },
+    "accounts.Agreement": {
+        "party": PARTNER, "party_name": PARTNER, "document": PARTNER, "effective": PARTNER, "expires": PARTNER,
+        "signed_off_by": STAFF,
+    },
+    "suppliers.Supplier": dict.fromkeys(
+        ("adapter", "name", "base_url", "ca_file", "client_certificate", "licensed_states", "phone"), PARTNER
+    ),
+    "suppliers.CallbackSeen": {"event_id": OPAQUE},
+    "disclosure.ConsentText": {"text": "the words that everybody reads"},
+    "catalog.Product": dict.fromkeys(
+        ("sku", "name_en", "name_es", "quantity_basis", "service_type", "controlled_schedule"), PUBLIC
+    ),
+    "catalog.ProductCode": {"system": PUBLIC, "display": PUBLIC},
+    "catalog.UnmappedCode": {"system": PUBLIC},
+    "offers.Offer": {"trust_phrase": "two words drawn by lot", "provider_npi": STAFF},
+    "offers.OfferLine": {"order_key": OPAQUE, "version": "a number of the chart", "routing_proof": CODE},
+    "offers.Contact": {"masked": "shows the clinician which contact it was, and no more"},
+    "offers.PurchaseLink": {"end_reason": CODE},
+    "orders.Order": {"number": "drawn by lot, to be said on the phone", "quote_version": "a hash of prices"},
+    "orders.Payment": {"processor_reference": OPAQUE, "page_url": "the processor's page, which ends with the payment"},
+    "orders.LedgerEntry": {"cause": CODE, "account": CODE},
+    "orders.OrderEvent": {"detail": CODE},
+    "fulfillment.Fulfillment": {"supplier_reference": OPAQUE, "checked_versions": "opaque keys and version numbers"},
+    "fulfillment.Shipment": {"carrier": PARTNER},
+    "ehr.EhrConnection": dict.fromkeys(
+        ("slug", "name", "vendor", "fhir_base", "canonical_iss", "client_id", "client_auth", "assertion_alg",
+         "oidc_issuer", "jwks_uri", "id_token_algs", "nonce_policy", "scope_dialect", "extra_origins", "frame_origins",
+         "owner_contact"),
+        PARTNER,
+    ),
+    "ehr.EhrSession": {"scope": CODE, "style_url": PARTNER},
+    "ehr.SigningKey": {"alg": CODE, "kid": OPAQUE},
+    "ehr.ChartReference": {"key": OPAQUE, "resource_type": CODE, "version": "a number of the chart"},
+}  # fmt: skip
+# Of these the plain value is in nobody's database, whatever the class of the field.
+ALWAYS_SEALED = (
+    "phone_number", "birth_date", "family", "given", "address", "member_id", "ship_to", "eligibility", "quote",
+    "packet", "patient", "patient_id", "resource_id", "tracking_number", "access_token", "refresh_token",
+    "code_verifier", "private_jwk", "api_key", "callback_secret", "client_secret", "body",
+)  # fmt: skip
+
+
+def fields() -> Iterator[tuple[str, "models.Field[Any, Any]"]]:
+    for model in apps.get_models():
+        if model.__module__.startswith("ehrcommerce."):
+            for field in model._meta.concrete_fields:
+                yield model._meta.label, field
+
+
+def is_hash(field: "models.Field[Any, Any]") -> bool:
+    return isinstance(field, models.BinaryField) and field.name.endswith(("digest", "sha256", "_ref"))
+
+
+def test_each_field_is_sealed_a_digest_or_plain_for_a_reason() -> None:
+    unsaid = {
+        f"{label}.{field.name}"
+        for label, field in fields()
+        if not isinstance(field, (SealedField, *HARMLESS)) and not is_hash(field)
+        and field.name not in PLAIN["*"] and field.name not in PLAIN.get(label, {})
+    }  # fmt: skip
+    assert unsaid == set()
+
+
+def test_the_list_names_only_what_there_is() -> None:
+    known = {(label, field.name) for label, field in fields()}
+    listed = {(label, name) for label, names in PLAIN.items() if label != "*" for name in names}
+    assert listed - known == set()
+    assert set(PLAIN["*"]) <= {name for _, name in known}
+
+
+def test_what_identifies_a_person_or_opens_a_door_is_sealed() -> None:
+    found = [(f"{label}.{field.name}", field) for label, field in fields() if field.name in ALWAYS_SEALED]
+    assert len(found) > 15
+    assert [name for name, field in found if not isinstance(field, (SealedField, models.ForeignKey))] == []
