@@ -18,9 +18,9 @@ from joserfc.jwk import Key, import_key
 from ehrcommerce.ehr.errors import BadDiscovery, EhrUnreachable, EndpointElsewhere, IssuerChanged, PkceDowngrade
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.ehr.oneflight import OneFlight
-from ehrcommerce.ehr.tokens import strict_json
 from ehrcommerce.wire.client import Answer, Partner, ask, origin
 from ehrcommerce.wire.errors import BadAnswer, WireError
+from ehrcommerce.wire.strict import one_object
 
 logger = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ def _document(connection: EhrConnection, url: str) -> tuple[Answer, dict[str, An
     if not answer.ok or len(answer.body) > MAX_DOCUMENT:
         raise BadDiscovery
     try:
-        return answer, strict_json(answer.body)
+        return answer, one_object(answer.body)
     except ValueError as problem:
         raise BadDiscovery from problem
 

@@ -13,7 +13,8 @@ from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode
 
 from ehrcommerce.ehr.errors import BadIdentity, ClockApart, NotAClinician
-from ehrcommerce.ehr.tokens import FHIR_ID, StrictDecoder, strict_json
+from ehrcommerce.ehr.tokens import FHIR_ID
+from ehrcommerce.wire.strict import StrictDecoder, one_object
 
 # Whatever a document or a row says, nothing outside this list is ever accepted: no `none`, no shared secrets.
 POSSIBLE_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384"})
@@ -82,7 +83,7 @@ def _header(token: str) -> dict[str, Any]:
     if len(parts) != 3 or not all(parts) or len(parts[0]) > 12_000:
         raise BadIdentity
     try:
-        return strict_json(urlsafe_b64decode(parts[0].encode()))
+        return one_object(urlsafe_b64decode(parts[0].encode()))
     except ValueError as problem:
         raise BadIdentity from problem
 

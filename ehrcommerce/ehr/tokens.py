@@ -1,15 +1,14 @@
 """What a token endpoint says, read strictly: SMART App Launch 2.2, "Obtain access token" and "Launch context"
 (https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#response-5). Rule numbers: docs/smart-client.md."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ehrcommerce.ehr.errors import BadToken, ClientRefused, EhrBusy, NoPatient, TokenRefused
+from ehrcommerce.wire.strict import one_object
 
-MAX_DEPTH = 64
 DEFAULT_LIFE_S, LONGEST_LIFE_S = 300, 24 * 3600
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 REFERENCE = re.compile(r"[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-.]{1,64}")
@@ -44,48 +43,11 @@ class TokenAnswer:
     style_url: str = ""
 
 
-# ------------------------------------------------------------------------------------------------------------- JSON
-class StrictDecoder(json.JSONDecoder):
-    """Refuses names that stand twice, NaN and the like. `joserfc` takes such a class for the claims of a token."""
-
-    def __init__(self, **_: Any) -> None:
-        super().__init__(object_pairs_hook=_unique, parse_constant=_no_constant)
-
-
-def strict_json(body: bytes) -> dict[str, Any]:
-    """One JSON object. Raises ValueError for anything else, for doubled names, and for nesting beyond reason."""
-    try:
-        value = json.loads(body.decode("utf-8-sig"), cls=StrictDecoder)
-    except RecursionError as problem:
-        raise ValueError("nested too deeply") from problem
-    if not isinstance(value, dict) or _depth(value) > MAX_DEPTH:
-        raise ValueError("not one JSON object")
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _depth(value: Any, level: int = 0) -> int:
-    if level > MAX_DEPTH or not isinstance(value, (dict, list)):
-        return level
-    parts = value.values() if isinstance(value, dict) else value
-    return max((_depth(part, level + 1) for part in parts), default=level)
-
-
 # ------------------------------------------------------------------------------------------------------- the answer
 def read_answer(status: int, body: bytes) -> dict[str, Any]:
     """The JSON object of a successful answer. Nothing of a refusal's text is repeated: only its OAuth code counts."""
     try:
-        found = strict_json(body)
+        found = one_object(body)
     except ValueError as problem:
         raise (EhrBusy if status == 429 or status >= 500 else BadToken) from problem
     if status == 200 and "error" not in found:

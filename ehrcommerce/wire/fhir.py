@@ -3,16 +3,15 @@
 Numbers become text with their own characters (FHIR R4, "decimal": precision is significant); a float would turn
 0.50 into 0.5 and 1.10 into 1.1."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ehrcommerce.wire.client import Answer, Partner, ask, origin
 from ehrcommerce.wire.errors import BadAnswer
+from ehrcommerce.wire.strict import TextNumbers, one_object
 
 ACCEPT = "application/fhir+json"
-MAX_DEPTH = 64
 MAX_PAGES = 20
 
 
@@ -25,38 +24,11 @@ class FhirRefused(Exception):
 
 
 def read_json(body: bytes, partner: str = "the EHR") -> dict[str, Any]:
-    """One JSON object. Duplicate names, NaN, deep nesting and anything else than an object raise BadAnswer."""
+    """One JSON object, numbers as text. Duplicate names, NaN, deep nesting and anything else raise BadAnswer."""
     try:
-        value = json.loads(
-            body.decode("utf-8-sig"),
-            parse_float=str,
-            parse_int=str,
-            parse_constant=_no_constant,
-            object_pairs_hook=_unique,
-        )
-    except (ValueError, RecursionError) as problem:
-        raise BadAnswer(partner, "the answer is not sound JSON") from problem
-    if not isinstance(value, dict) or _depth(value) > MAX_DEPTH:
-        raise BadAnswer(partner, "the answer is not one JSON object")
-    return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
-    return found
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(name)
-
-
-def _depth(value: Any, level: int = 0) -> int:
-    if level > MAX_DEPTH or not isinstance(value, (dict, list)):
-        return level
-    parts = value.values() if isinstance(value, dict) else value
-    return max((_depth(part, level + 1) for part in parts), default=level)
+        return one_object(body, TextNumbers)
+    except ValueError as problem:
+        raise BadAnswer(partner, "the answer is not one sound JSON object") from problem
 
 
 def get(
