@@ -31,11 +31,11 @@ _ALL = (
     Refusal("no_code", "No medicine, device or test is named in a form that this app can read.", "clinician"),
     Refusal("no_product", "No product for this code. The catalog team was told.", "catalog"),
     Refusal("ambiguous", "More than one product fits. The catalog team must choose.", "catalog"),
-    Refusal("no_price", "The product has no price today.", "catalog"),
+    Refusal("no_price", "The product has no price today. The catalog team can set one.", "catalog"),
     Refusal(
         "other_quantity", "The price is for another amount than the chart says. The catalog team can add it.", "catalog"
     ),
-    Refusal("retired", "The product is no longer sold.", "catalog"),
+    Refusal("retired", "The product is no longer sold. The catalog team can name another.", "catalog"),
     Refusal("not_for_sale", "This kind of order is not something to buy.", "nobody"),
     Refusal("expired", "The order is past its last valid day.", "clinician"),
     Refusal("no_routing_proof", "The pharmacy needs an e-prescription first.", "clinician"),

@@ -1,0 +1,57 @@
+"""What a clinician chose stays chosen, and a page never says more, or less, than what is the case."""
+
+from collections.abc import Callable
+from urllib.parse import urljoin
+
+from ehrcommerce.workbench.live import Live
+from tests.journeys.cast import Ada, Cy, Desk, rows_of
+from tests.journeys.visitor import Visitor
+
+Patient = Callable[..., Cy]
+
+
+def test_a_look_at_the_exact_values_keeps_the_choice_and_leaves_no_token_in_an_address(
+    ada: Ada, patient: Patient
+) -> None:
+    cy = patient("device", "kit", email="cy@mail.example")
+    page = ada.launch(cy.chart.patient)
+    (kit,) = [key for key, words in rows_of(page).items() if "HbA1c" in words]
+    form = page.form("/send/")
+    token = form.value("csrfmiddlewaretoken")
+    headers = {"Origin": ada.live.app_url, "Sec-Fetch-Site": "same-origin", "Referer": page.url}
+    values = ada.visitor.post(page.url + "values/", form.with_values({"order": [kit]}), headers=headers)
+    assert values.status == 200
+    assert "HbA1c" in values.text
+    assert "lucose" not in values.text
+    assert "c...@mail.example" in values.text, "every contact that is kept is named"
+    (back,) = [link for link in values.links if kit in link]
+    assert token not in "".join(values.trail) + back
+    again = ada.visitor.get(urljoin(values.url, back))
+    assert [value for name, value in again.form("/send/").fields if name == "order"] == [kit]
+
+
+def test_a_patient_whom_no_code_can_reach_gets_no_link(ada: Ada, patient: Patient, desk: Desk) -> None:
+    cy = patient("device")
+    person = {key: value for key, value in cy.chart.resources[0].items() if key != "telecom"}
+    desk.put(person)
+    page = ada.launch(cy.chart.patient)
+    assert "No phone or e-mail is on file" in page.text
+    answer = ada.send(page, "glucose")
+    assert answer.status == 422
+    assert "Nothing was sent" in answer.text
+
+
+def test_orders_that_cannot_be_read_at_send_are_not_called_gone(ada: Ada, patient: Patient, desk: Desk) -> None:
+    cy = patient("prescription", "device")
+    page = ada.launch(cy.chart.patient)
+    desk.fault(partner="ehr", path="/fhir/R4/MedicationRequest.*", kind="status", status=500, times=20)
+    answer = ada.send(page, "Metformin")
+    assert answer.status == 502
+    assert "gone from the chart" not in answer.text
+    assert "Nothing was sent" in answer.text
+
+
+def test_the_bare_address_says_where_the_app_is_opened(live: Live) -> None:
+    page = Visitor().get(live.app_url + "/")
+    assert page.status == 200
+    assert "opened from a chart" in page.text
