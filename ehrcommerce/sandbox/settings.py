@@ -49,10 +49,11 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
+    "ehrcommerce.sandbox.journal.strangers.StrangerMiddleware",
     "ehrcommerce.sandbox.journal.middleware.JournalMiddleware",
     "ehrcommerce.sandbox.journal.middleware.FaultMiddleware",
     "ehrcommerce.sandbox.ehr.middleware.PageHeadersMiddleware",
-    "ehrcommerce.sandbox.ehr.middleware.LatencyMiddleware",
+    "ehrcommerce.sandbox.ehr.middleware.SurroundingsMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
 ]
 ROOT_URLCONF = "ehrcommerce.sandbox.urls"

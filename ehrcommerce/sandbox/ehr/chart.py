@@ -192,18 +192,38 @@ def _plan(coverage: Json) -> str:
 
 
 def tasks(patient_id: str) -> list[dict[str, Any]]:
-    """What the app wrote back, newest first."""
+    """What the app wrote back, newest first: of which order each speaks."""
+    told = _contents("Task", patient_id)
+    titles = _titles_of(told, patient_id)
     found = [
         {
-            "what": task.get("description") or words.concept(task.get("code")) or "Order",
+            "what": titles.get(_focus(task)) or task.get("description") or words.concept(task.get("code")) or "Order",
             "status": str(task.get("status") or ""),
-            "detail": words.concept(task.get("businessStatus")),
-            "focus": str((task.get("focus") or {}).get("reference") or ""),
+            "detail": ", ".join(filter(None, (_told(task, titles), words.concept(task.get("businessStatus"))))),
+            "focus": _focus(task),
             "at": words.moment(task.get("lastModified") or task["meta"]["lastUpdated"]),
         }
-        for task in _contents("Task", patient_id)
+        for task in told
     ]
     return sorted(found, key=lambda task: task["at"], reverse=True)
+
+
+def _focus(task: Json) -> str:
+    return str((task.get("focus") or {}).get("reference") or "")
+
+
+def _told(task: Json, titles: dict[str, str]) -> str:
+    """The report's own words, where the order's name stands before them."""
+    return str(task.get("description") or "") if titles.get(_focus(task)) else ""
+
+
+def _titles_of(told: list[Json], patient_id: str) -> dict[str, str]:
+    """The names of the orders that reports speak of, by reference."""
+    wanted = {_focus(task) for task in told}
+    rows = Resource.objects.filter(type__in=orders.KINDS, patient=patient_id)
+    about = {row.reference: fhir_store.content(row) for row in rows if row.reference in wanted}
+    named = named_in(*about.values())
+    return {reference: _title(order, named) for reference, order in about.items()}
 
 
 def _contents(kind: str, patient_id: str) -> list[Json]:

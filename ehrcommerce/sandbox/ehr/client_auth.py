@@ -1,27 +1,28 @@
-"""private_key_jwt as SMART wants it: ES384 or RS384, five minutes, each assertion once, keys from the client's URL.
+"""How clients sign in: private_key_jwt as SMART wants it (five minutes, each assertion once, keys from the client's
+URL), and HTTP Basic.
 
 https://hl7.org/fhir/smart-app-launch/STU2.2/client-confidential-asymmetric.html
 """
 
+import base64
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import unquote_plus
 
 import requests
 from authlib.oauth2.rfc6749 import InvalidClientError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
 from ehrcommerce.sandbox.ehr.models import AssertionId, Client
+from ehrcommerce.sandbox.ehr.surroundings import here
 
-ALGORITHMS: Final = ["ES384", "RS384"]
-MAX_LIFE_S: Final = 300
 LEEWAY_S: Final = 5
 KEYS_LIFE_S: Final = 60
 FETCH_TIMEOUT_S: Final = 5
@@ -57,15 +58,19 @@ class SmartClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # A
         return client
 
     def _check_header(self, header: dict[str, Any]) -> None:
-        if header.get("alg") not in ALGORITHMS:
-            raise InvalidClientError(description="The assertion is signed with ES384 or RS384.")
-        if header.get("typ") != "JWT" or not isinstance(header.get("kid"), str):
-            raise InvalidClientError(description="The assertion's header has typ JWT and a kid.")
+        knobs = here().knobs
+        if header.get("alg") not in knobs["assertion_algs"]:
+            raise InvalidClientError(
+                description=f"The assertion is signed with {' or '.join(knobs['assertion_algs'])}."
+            )
+        typ = knobs["assertion_typ"]
+        if typ not in ("any", header.get("typ")) or not isinstance(header.get("kid"), str):
+            raise InvalidClientError(description=f"The assertion's header has typ {typ} and a kid.")
 
     def process_assertion_claims(self, assertion: str, resolve_key: Key) -> dict[str, Any]:
         """Signature, then claims."""
         try:
-            token = jwt.decode(assertion, resolve_key, algorithms=ALGORITHMS)
+            token = jwt.decode(assertion, resolve_key, algorithms=here().knobs["assertion_algs"])
         except (JoseError, ValueError) as fault:
             raise InvalidClientError(description="The assertion's signature is not valid.") from fault
         self.verify_claims(token.claims)
@@ -73,21 +78,21 @@ class SmartClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # A
 
     def verify_claims(self, claims: dict[str, Any]) -> None:
         """Life first, so that a refused assertion does not use up its jti."""
-        now = time.time()
+        now, life_s = time.time(), float(here().knobs["assertion_life_s"])
         expires = claims.get("exp")
-        if not isinstance(expires, int | float) or expires > now + MAX_LIFE_S + LEEWAY_S:
-            raise InvalidClientError(description="The assertion's exp is at most five minutes ahead.")
+        if not isinstance(expires, int | float) or expires > now + life_s + LEEWAY_S:
+            raise InvalidClientError(description=f"The assertion's exp is at most {life_s:g} seconds ahead.")
         if isinstance(issued := claims.get("iat"), int | float) and issued > now + LEEWAY_S:
             raise InvalidClientError(description="The assertion's iat is in the future.")
         super().verify_claims(claims)
 
     def get_audiences(self) -> list[str]:
         """The token URL."""
-        return [f"{settings.BASE_URL}/auth/token"]
+        return [str(here().filled(here().knobs["assertion_aud"])) or here().token_url]
 
     def validate_jti(self, claims: dict[str, Any], jti: object) -> bool:
         """True once."""
-        if not isinstance(jti, str) or not 0 < len(jti) <= 200:
+        if not isinstance(jti, str) or not 0 < len(jti) <= min(200, int(here().knobs["assertion_jti_max"])):
             return False
         client = Client.objects.get(client_id=claims["sub"])
         expires_at = datetime.fromtimestamp(claims["exp"], UTC)
@@ -97,6 +102,35 @@ class SmartClientAssertion(JWTBearerClientAssertion):  # type: ignore[misc]  # A
         except IntegrityError:
             return False
         return True
+
+
+def basic(query_client: Callable[[str], Client | None], request: Any) -> Client | None:
+    """HTTP Basic, with id and secret raw or url-encoded first as the knob `basic_encoding` has it."""
+    if (pair := basic_pair(request.headers.get("Authorization", ""))) is None:
+        return None
+    readings = {"raw": [pair], "urlencoded": [decoded(pair)], "either": [pair, decoded(pair)]}
+    for client_id, secret in readings[here().knobs["basic_encoding"]]:
+        client = query_client(client_id)
+        if client is not None and client.check_client_secret(secret):
+            return client
+    return None
+
+
+def basic_pair(header: str) -> tuple[str, str] | None:
+    """Id and secret as they stand in the header."""
+    scheme, _, text = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        client_id, colon, secret = base64.b64decode(text, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (client_id, secret) if colon else None
+
+
+def decoded(pair: tuple[str, str]) -> tuple[str, str]:
+    """Id and secret of a client that url-encodes them first (RFC 6749, 2.3.1)."""
+    return unquote_plus(pair[0]), unquote_plus(pair[1])
 
 
 def key_of(client: Client, kid: str) -> Key:

@@ -1,4 +1,4 @@
-"""Steering the EHR for tests: launches without pages, resources as they are, users, clients, knobs."""
+"""Steering the EHR for tests: launches without pages, resources as they are, users, clients, profiles, knobs."""
 
 from typing import Any
 
@@ -7,32 +7,54 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from ehrcommerce.sandbox.ehr import fhir_json, fhir_store, launches, signing_in
+from ehrcommerce.sandbox.ehr import counting, fhir_json, fhir_store, launches, signing_in, surroundings
+from ehrcommerce.sandbox.ehr import knobs as every_knob
+from ehrcommerce.sandbox.ehr import profiles as every_profile
 from ehrcommerce.sandbox.ehr.fhir_views import FHIR_JSON
-from ehrcommerce.sandbox.ehr.models import Client, EhrUser, Knobs, Resource
+from ehrcommerce.sandbox.ehr.models import Client, EhrUser, Knobs, Profile, Resource
 from ehrcommerce.sandbox.ehr.seeding import DEMO_CLIENT
 from ehrcommerce.sandbox.journal.control import json_body, steered
+from ehrcommerce.sandbox.journal.strangers import stranger_origin
 
+LAUNCH_FIELDS = {"patient", "user", "orders", "client_id", "profile", "knobs", "encounter", "launch"}
 CLIENT_FIELDS = ("name", "auth_method", "jwks_uri", "jwks", "redirect_uris", "launch_url", "scope", "grant_types")
 
 
 @steered
 @require_http_methods(["POST"])
 def launch(request: HttpRequest) -> HttpResponse:
-    """What a press of the app's button would do: {"patient", "user", "orders"?, "client_id"?}."""
+    """What a press of the app's button would do.
+
+    {"patient", "user"?, "orders"?, "client_id"?, "profile"?, "knobs"?, "encounter"?, "launch"?}
+    """
     wish = json_body(request)
     user = EhrUser.objects.filter(username=wish.get("user", "ada")).first()
     if user is None or not Resource.objects.filter(type="Patient", fhir_id=wish.get("patient")).exists():
         raise ValueError("user and patient exist")
+    profile = str(wish.get("profile", ""))
+    if strange := set(wish) - LAUNCH_FIELDS:
+        raise ValueError(f"unknown keys: {', '.join(sorted(strange))}")
+    iss = _surroundings(profile).fhir_base
     begun, url = launches.begin(
         user=user,
         patient=wish["patient"],
         orders=list(wish.get("orders", [])),
         at=timezone.now(),
         client_id=wish.get("client_id", DEMO_CLIENT),
+        encounter=str(wish.get("encounter", "")),
+        profile=profile,
+        knobs=every_knob.checked(wish.get("knobs", {})),
+        shown=str(wish.get("launch", "")),
     )
     cookie = {"name": settings.SESSION_COOKIE_NAME, "value": signing_in.cookie_value(user)}
-    return JsonResponse({"launch": begun.value, "url": url, "cookie": cookie})
+    return JsonResponse({"launch": begun.text, "url": url, "cookie": cookie, "iss": iss})
+
+
+def _surroundings(profile: str) -> surroundings.Surroundings:
+    try:
+        return surroundings.of_profile(profile)
+    except every_profile.NoProfile as missing:
+        raise ValueError(f"there is no profile {profile!r}; POST /control/profiles makes one") from missing
 
 
 @steered
@@ -99,6 +121,49 @@ def clients(request: HttpRequest) -> HttpResponse:
         client.set_secret(wish["secret"])
     client.save()
     return JsonResponse({"client_id": client.client_id})
+
+
+@steered
+@require_http_methods(["GET", "POST", "PATCH", "DELETE"])
+def profiles(request: HttpRequest) -> HttpResponse:
+    """POST {"name", "vendor"?, "knobs"?} makes one anew, PATCH {"name", "knobs"} turns more, DELETE {"name"} removes."""
+    if request.method == "GET":
+        names = Profile.objects.order_by("name").values_list("name", flat=True)
+        vendors = [{"name": name, **vendor} for name, vendor in every_profile.vendors().items()]
+        shown = {"profiles": list(map(_profile, names)), "vendors": vendors, "knobs": every_knob.described()}
+        return JsonResponse(shown)
+    wish = json_body(request)
+    name, wishes = str(wish.pop("name", "")), wish.pop("knobs", {})
+    vendor = str(wish.pop("vendor", ""))
+    if wish:
+        raise ValueError(f"unknown keys: {', '.join(sorted(wish))}")
+    if request.method == "DELETE":
+        Profile.objects.filter(name=name).delete()
+        return HttpResponse(status=204)
+    if request.method == "PATCH":
+        every_profile.turn(name=name, wishes=wishes)
+    else:
+        every_profile.make(name=name, vendor=vendor, wishes=wishes)
+        counting.forget(f"{name}|")
+    return JsonResponse(_profile(name))
+
+
+def _profile(name: str) -> dict[str, Any]:
+    around = surroundings.of_profile(name)
+    row = Profile.objects.get(name=name)
+    endpoints = {each: f"{around.auth}/{each}" for each in ("authorize", "token", "introspect", "revoke")}
+    return {
+        "name": name,
+        "vendor": row.vendor,
+        "knobs": every_profile.knobs_of(name),
+        "fhir_base": around.fhir_base,
+        "issuer": around.issuer,
+        "smart_configuration": f"{around.fhir_base}/.well-known/smart-configuration",
+        "openid_configuration": f"{around.issuer.rstrip('/')}/.well-known/openid-configuration",
+        "jwks_uri": f"{around.auth}/jwks",
+        "stranger": stranger_origin(),
+        **endpoints,
+    }
 
 
 @steered

@@ -1,14 +1,16 @@
 """What the EHR says about itself: SMART configuration, OpenID configuration, CapabilityStatement."""
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 
-from ehrcommerce.sandbox.ehr import fhir_json, fhir_store
+from ehrcommerce.sandbox.ehr import answers, fhir_json, fhir_store
 from ehrcommerce.sandbox.ehr.fhir_views import FHIR_JSON
-from ehrcommerce.sandbox.ehr.models import Knobs
 from ehrcommerce.sandbox.ehr.seeding import DEMO_SCOPES
+from ehrcommerce.sandbox.ehr.surroundings import here
+from ehrcommerce.sandbox.journal.strangers import stranger_origin
 
 CAPABILITIES: Final = [
     "launch-ehr",
@@ -26,39 +28,68 @@ CAPABILITIES: Final = [
     "sso-openid-connect",
     "authorize-post",
 ]
+POISON: Final[dict[str, Any]] = {
+    "verify": False,
+    "proxies": {"http": "{stranger}", "https": "{stranger}"},
+    "client_id": "poisoned",
+    "client_secret": "poisoned",
+    "scope": "poisoned",
+    "state": "poisoned",
+    "redirect_uri": "{stranger}/callback",
+    "leeway": 100000,
+    "response_type": "token",
+    "prompt": "none",
+    "token_endpoint_auth_method": "none",
+    "code_challenge_method": "plain",
+}
+"""Keys of a document that a client which hands it on to a library would take for its own settings."""
 PUBLIC: Final = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
 
 
-def smart_configuration(request: HttpRequest) -> HttpResponse:
-    """The document that a launch begins with. The knob `discovery` replaces keys; null takes one away."""
-    document = {
+def smart_configuration(request: HttpRequest) -> HttpResponseBase:
+    """The document that a launch begins with."""
+    return answers.given("discovery_answer", request, lambda: _published(_smart(), "smart_configuration"))
+
+
+def openid_configuration(request: HttpRequest, issuer: str = "") -> HttpResponseBase:
+    """OpenID Connect Discovery, below the FHIR base and below each issuer; `issuer` is a path below the root."""
+    named = f"{here().root}/{issuer}".rstrip("/") if issuer else here().issuer
+    known = [here().issuer, *map(here().issuer_at, here().knobs["more_issuers"])]
+    fitting = [each for each in known if each.rstrip("/") == named.rstrip("/")]
+    if issuer and not fitting:
+        raise Http404
+    document = {**_openid(), "issuer": fitting[0] if fitting else named}
+    return answers.given("openid_answer", request, lambda: _published(document, "openid_configuration"))
+
+
+def _smart() -> dict[str, Any]:
+    return {
         **_common(),
-        "introspection_endpoint": f"{settings.BASE_URL}/auth/introspect",
-        "revocation_endpoint": f"{settings.BASE_URL}/auth/revoke",
+        "introspection_endpoint": f"{here().auth}/introspect",
+        "revocation_endpoint": f"{here().auth}/revoke",
         "capabilities": CAPABILITIES,
     }
-    return _turned(document)
 
 
-def openid_configuration(request: HttpRequest) -> HttpResponse:
-    """OpenID Connect Discovery of the same issuer."""
-    document = {
+def _openid() -> dict[str, Any]:
+    return {
         **_common(),
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
+        "id_token_signing_alg_values_supported": [here().knobs["id_token_alg"]],
         "claims_supported": ["iss", "sub", "aud", "exp", "iat", "nonce", "fhirUser"],
     }
-    return _turned(document)
 
 
 def _common() -> dict[str, Any]:
+    knobs = here().knobs
+    methods = [name for name in ("private_key_jwt", "client_secret_basic") if name in knobs["auth_methods"]]
     return {
-        "issuer": settings.FHIR_BASE,
-        "jwks_uri": f"{settings.BASE_URL}/auth/jwks",
-        "authorization_endpoint": f"{settings.BASE_URL}/auth/authorize",
-        "token_endpoint": f"{settings.BASE_URL}/auth/token",
-        "token_endpoint_auth_methods_supported": ["private_key_jwt", "client_secret_basic"],
-        "token_endpoint_auth_signing_alg_values_supported": ["ES384", "RS384"],
+        "issuer": here().issuer,
+        "jwks_uri": f"{here().auth}/jwks",
+        "authorization_endpoint": f"{here().auth}/authorize",
+        "token_endpoint": here().token_url,
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": knobs["assertion_algs"],
         "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
         "scopes_supported": DEMO_SCOPES.split(),
         "response_types_supported": ["code"],
@@ -67,25 +98,55 @@ def _common() -> dict[str, Any]:
     }
 
 
-def _turned(document: dict[str, Any]) -> HttpResponse:
-    changed = {**document, **Knobs.current()["discovery"]}
-    return JsonResponse({name: value for name, value in changed.items() if value is not None}, headers=PUBLIC)
+def _published(document: dict[str, Any], own: str) -> HttpResponse:
+    """The document after the knobs that replace, drop, move and poison what is in it."""
+    knobs = here().knobs
+    poison = POISON if knobs["discovery_poison"] else {}
+    moved = {name: _moved(name, value) for name, value in document.items()}
+    changed = {**moved, **here().filled({**poison, **knobs["discovery"], **knobs[own]})}
+    kept = {name: value for name, value in changed.items() if value is not None}
+    headers = {**PUBLIC, "Cache-Control": str(knobs["discovery_cache"])}
+    return JsonResponse({**kept, **dict.fromkeys(knobs["discovery_null"])}, headers=headers)
 
 
-def metadata(request: HttpRequest) -> HttpResponse:
+def _moved(name: str, value: Any) -> Any:
+    if name != "jwks_uri" and not name.endswith("_endpoint"):
+        return value
+    parts = urlsplit(value)
+    match here().knobs["discovery_endpoints"]:
+        case "relative":
+            return "../" * (urlsplit(here().fhir_base + "/").path.count("/") - 1) + parts.path.lstrip("/")
+        case "root_relative":
+            return parts.path
+        case "foreign":
+            return f"{stranger_origin()}{parts.path}"
+        case "userinfo":
+            return f"{parts.scheme}://{parts.netloc}@{urlsplit(stranger_origin()).netloc}{parts.path}"
+        case "http":
+            return f"{'https' if parts.scheme == 'http' else 'http'}://{parts.netloc}{parts.path}"
+    return value
+
+
+def metadata(request: HttpRequest) -> HttpResponseBase:
     """The CapabilityStatement."""
+    return answers.given("metadata_answer", request, _statement)
+
+
+def _statement() -> HttpResponse:
     statement = {
         "resourceType": "CapabilityStatement",
         "status": "active",
         "date": "2026-01-01",
         "kind": "instance",
         "software": {"name": "Lakeside EHR (sandbox)"},
-        "implementation": {"description": "Sandbox EHR", "url": settings.FHIR_BASE},
-        "fhirVersion": "4.0.1",
+        "implementation": {"description": "Sandbox EHR", "url": here().fhir_base},
+        "fhirVersion": here().knobs["fhir_version"],
         "format": ["application/fhir+json"],
         "rest": [{"mode": "server", "security": _security(), "resource": _resources()}],
     }
-    return HttpResponse(fhir_json.write(statement), content_type=FHIR_JSON, headers=PUBLIC)
+    changed = {**statement, **here().filled(here().knobs["metadata"])}
+    kept = {name: value for name, value in changed.items() if value is not None}
+    return HttpResponse(fhir_json.write(kept), content_type=FHIR_JSON, headers=PUBLIC)
 
 
 def _security() -> dict[str, Any]:
@@ -104,8 +165,8 @@ def _security() -> dict[str, Any]:
             {
                 "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
                 "extension": [
-                    {"url": "authorize", "valueUri": f"{settings.BASE_URL}/auth/authorize"},
-                    {"url": "token", "valueUri": f"{settings.BASE_URL}/auth/token"},
+                    {"url": "authorize", "valueUri": f"{here().auth}/authorize"},
+                    {"url": "token", "valueUri": here().token_url},
                 ],
             }
         ],
@@ -123,7 +184,7 @@ def _resources() -> list[dict[str, Any]]:
             "conditionalCreate": True,
             "searchParam": params + ([{"name": "patient", "type": "reference"}] if _has_patient(kind) else []),
         }
-        for kind in sorted(fhir_store.TYPES)
+        for kind in sorted(fhir_store.TYPES.difference(here().knobs["absent_types"]))
     ]
 
 

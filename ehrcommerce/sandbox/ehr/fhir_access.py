@@ -9,6 +9,7 @@ from ehrcommerce.sandbox.ehr import fhir_store, scopes
 from ehrcommerce.sandbox.ehr.fhir_errors import NotPermitted, NotSignedIn
 from ehrcommerce.sandbox.ehr.models import AccessToken
 from ehrcommerce.sandbox.ehr.models.oauth import digest
+from ehrcommerce.sandbox.ehr.surroundings import here
 
 BEARER = re.compile(r"Bearer ([\w\-.~+/]+=*)", re.IGNORECASE)
 
@@ -42,13 +43,11 @@ class Access:
         return letter == "r" and bool(fhir_id) and self.own_reference == f"{resource_type}/{fhir_id}"
 
 
-def access_of(authorization: str) -> Access:
-    """The reach of the token in an Authorization header. Raises NotSignedIn."""
-    match = BEARER.fullmatch(authorization.strip())
-    if not match:
+def access_of(authorization: str, token: AccessToken | None) -> Access:
+    """The reach of the token in an Authorization header, given its row. Raises NotSignedIn."""
+    if not BEARER.fullmatch(authorization.strip()):
         raise NotSignedIn("A bearer token is needed.")
-    token = AccessToken.objects.select_related("user").filter(access_sha256=digest(match[1])).first()
-    if token is None or token.revoked_at is not None or token.expires_at <= timezone.now():
+    if token is None or not is_live(token):
         raise NotSignedIn("The access token is unknown, expired or revoked.")
     reads_self = token.user is not None and "fhirUser" in token.scope.split()
     return Access(
@@ -56,3 +55,15 @@ def access_of(authorization: str) -> Access:
         patient=token.patient,
         own_reference=token.user.fhir_user if reads_self and token.user else "",
     )
+
+
+def token_of(authorization: str) -> AccessToken | None:
+    """The row of the token in an Authorization header at this EHR, live or not."""
+    match = BEARER.fullmatch(authorization.strip())
+    rows = AccessToken.objects.select_related("user", "launch", "client").filter(profile=here().profile)
+    return rows.filter(access_sha256=digest(match[1])).first() if match else None
+
+
+def is_live(token: AccessToken) -> bool:
+    """Whether a token still opens anything."""
+    return token.revoked_at is None and token.expires_at > timezone.now()

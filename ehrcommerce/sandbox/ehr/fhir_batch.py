@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
 from ehrcommerce.sandbox.ehr import fhir_json
@@ -11,6 +10,7 @@ from ehrcommerce.sandbox.ehr.fhir_access import Access
 from ehrcommerce.sandbox.ehr.fhir_errors import FhirRefusal
 from ehrcommerce.sandbox.ehr.fhir_interactions import Ask, Reply, perform, refused
 from ehrcommerce.sandbox.ehr.fhir_json import Json
+from ehrcommerce.sandbox.ehr.surroundings import here
 
 MAX_ENTRIES = 200
 CONDITIONS = {"ifMatch": "If-Match", "ifNoneExist": "If-None-Exist"}
@@ -37,7 +37,7 @@ def _ask(entry: Any) -> Ask:
     request = entry.get("request") if isinstance(entry, dict) else None
     if not isinstance(request, dict) or not isinstance(request.get("url"), str):
         raise FhirRefusal("Each entry has a request with method and url.")
-    url = request["url"].removeprefix(f"{settings.FHIR_BASE}/")
+    url = request["url"].removeprefix(f"{here().fhir_base}/")
     path, _, query = url.partition("?")
     headers = {header: str(request[name]) for name, header in CONDITIONS.items() if name in request}
     body = entry.get("resource")

@@ -25,10 +25,10 @@ SUBSETTED: Final = {
 }
 
 
-def cut(row: Resource, elements: Sequence[str]) -> str:
-    """The text of the cut resource."""
+def cut(row: Resource, elements: Sequence[str], *, bare: bool = False) -> str:
+    """The text of the cut resource; bare: without the elements that had to stay, as some servers do it."""
     resource = fhir_store.content(row)
-    names = _wanted(row.type, elements)
+    names = set(elements) if bare else _wanted(row.type, elements)
     kept = {key: value for key, value in resource.items() if _stays(key, names)}
     if "contained" in resource and '"#' in fhir_json.write(kept):
         kept["contained"] = resource["contained"]

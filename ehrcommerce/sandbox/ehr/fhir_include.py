@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from django.conf import settings
 from django.db.models import Q
 
 from ehrcommerce.sandbox.ehr import fhir_store
 from ehrcommerce.sandbox.ehr.fhir_access import Access
 from ehrcommerce.sandbox.ehr.fhir_json import Json
 from ehrcommerce.sandbox.ehr.models import Resource
+from ehrcommerce.sandbox.ehr.surroundings import here
 
 ELEMENT_OF: Final[dict[str, str]] = {
     "MedicationRequest:medication": "medicationReference",
@@ -61,7 +61,7 @@ def _named_in(value: Any) -> Iterator[str]:
     for item in value if isinstance(value, list) else [value]:
         reference = item.get("reference") if isinstance(item, dict) else None
         if isinstance(reference, str):
-            yield reference.removeprefix(f"{settings.FHIR_BASE}/").partition("/_history/")[0]
+            yield reference.removeprefix(f"{here().fhir_base}/").partition("/_history/")[0]
 
 
 def _rows(references: Sequence[str]) -> list[Resource]:

@@ -8,7 +8,6 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.http import http_date
 
@@ -26,6 +25,7 @@ from ehrcommerce.sandbox.ehr.fhir_errors import (
 )
 from ehrcommerce.sandbox.ehr.fhir_json import Json
 from ehrcommerce.sandbox.ehr.models import Resource
+from ehrcommerce.sandbox.ehr.surroundings import here
 
 FHIR_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 VERSION: Final = re.compile(r'(?:W/)?"?(\d{1,9})"?')
@@ -127,7 +127,9 @@ def _create(kind: str, ask: Ask, access: Access, *, at: datetime) -> Reply:
     resource = _checked(kind, ask)
     _within(limit, resource)
     condition = ask.headers.get("If-None-Exist", "").lstrip("?")
-    if condition and (row := _existing(kind, condition, limit)):
+    if condition and here().knobs["if_none_exist"] == "refuse":
+        raise FhirRefusal("Conditional create is not offered.")
+    if condition and here().knobs["if_none_exist"] == "honor" and (row := _existing(kind, condition, limit)):
         return _written(row, 200, ask)
     row = fhir_store.save({**resource, "id": str(uuid4())}, at=at).row
     return _written(row, 201, ask)
@@ -170,7 +172,7 @@ def _if_version(ask: Ask) -> int | None:
 
 
 def _written(row: Resource, status: int, ask: Ask) -> Reply:
-    location = f"{settings.FHIR_BASE}/{row.reference}/_history/{row.version}"
+    location = f"{here().fhir_base}/{row.reference}/_history/{row.version}"
     headers = {**_version_headers(row), "Location": location}
     text = "" if "return=minimal" in ask.headers.get("Prefer", "") else row.text
     return Reply(status, text, headers)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 from urllib.parse import urlencode
 
-from django.conf import settings
 from django.core import signing
 from django.db.models import Q, QuerySet
 
@@ -18,6 +17,7 @@ from ehrcommerce.sandbox.ehr import fhir_elements, fhir_include, fhir_json, fhir
 from ehrcommerce.sandbox.ehr.fhir_access import Access
 from ehrcommerce.sandbox.ehr.fhir_errors import FhirRefusal
 from ehrcommerce.sandbox.ehr.models import Resource
+from ehrcommerce.sandbox.ehr.surroundings import here
 
 Params = list[tuple[str, str]]
 MAX_PAGE: Final = 500
@@ -84,7 +84,7 @@ def _bare_id(value: str) -> str:
 
 
 def _relative(reference: str) -> str:
-    return reference.removeprefix(f"{settings.FHIR_BASE}/")
+    return reference.removeprefix(f"{here().fhir_base}/")
 
 
 def _names(element: Any, wanted: list[str]) -> bool:
@@ -155,23 +155,46 @@ COLUMN_PARAMS: Final[dict[str, Callable[[str], Q]]] = {
 
 def search(resource_type: str, params: Params, access: Access, knobs: dict[str, Any], *, strict: bool = False) -> str:
     """The text of the searchset Bundle. Raises NotPermitted and FhirRefusal."""
-    params, offset = _continued(resource_type, params)
-    query = Query.read(resource_type, params, strict=strict)
+    params, offset = continued(resource_type, params)
+    heeded = [(name, value) for name, value in params if _is_heeded(resource_type, name, knobs)]
+    query = Query.read(resource_type, heeded, strict=strict)
     if limit := access.limit(resource_type, "s"):
         query.rows = query.rows.filter(patient=limit)
     matches = query.matches()
     size = query.count or int(knobs["page_size"])
     page = matches[offset : offset + size]
     included = fhir_include.included(page, query.include, access) if knobs["include"] == "honor" else []
-    cut = query.elements if knobs["elements"] == "honor" else []
-    entries = [_entry(row, "match", cut) for row in page] + [_entry(row, "include", []) for row in included]
-    links = [("self", f"{settings.FHIR_BASE}/{resource_type}?{urlencode(params)}")]
+    cut = query.elements if knobs["elements"] != "ignore" else []
+    bare = knobs["elements"] == "overtrim"
+    entries = [_entry(row, "match", cut, bare=bare) for row in page] + [_entry(row, "include", []) for row in included]
+    links = [("self", f"{here().fhir_base}/{resource_type}?{urlencode(params)}")]
     if offset + size < len(matches):
         links.append(("next", _next_link(resource_type, params, offset + size)))
     return _bundle(len(matches), links, entries)
 
 
-def _continued(resource_type: str, params: Params) -> tuple[Params, int]:
+def _is_heeded(resource_type: str, name: str, knobs: dict[str, Any]) -> bool:
+    """Whether a parameter has any effect at this EHR; those about the answer have."""
+    known = knobs["search_params"].get(resource_type)
+    return known is None or name.startswith("_") or name.partition(":")[0] in known
+
+
+def type_of_page(token: str) -> str:
+    """The type of resources on a page that is named without it. Raises FhirRefusal."""
+    try:
+        return str(signing.loads(token, salt=PAGE_SALT)["type"])
+    except signing.BadSignature as mistake:
+        raise FhirRefusal("The page is not known. Search again.") from mistake
+
+
+def page_token(resource_type: str, params: Params, offset: int, **more: str) -> str:
+    """What a next link carries."""
+    page = {"type": resource_type, "params": params, "offset": offset, **more}
+    return signing.dumps(page, salt=PAGE_SALT, compress=True)
+
+
+def continued(resource_type: str, params: Params) -> tuple[Params, int]:
+    """The search that a page belongs to, and where the page begins. Raises FhirRefusal."""
     token = dict(params).get("_page")
     if token is None:
         return params, 0
@@ -185,13 +208,12 @@ def _continued(resource_type: str, params: Params) -> tuple[Params, int]:
 
 
 def _next_link(resource_type: str, params: Params, offset: int) -> str:
-    token = signing.dumps({"type": resource_type, "params": params, "offset": offset}, salt=PAGE_SALT, compress=True)
-    return f"{settings.FHIR_BASE}/{resource_type}?{urlencode({'_page': token})}"
+    return f"{here().fhir_base}/{resource_type}?{urlencode({'_page': page_token(resource_type, params, offset)})}"
 
 
-def _entry(row: Resource, mode: str, elements: Sequence[str]) -> str:
-    text = fhir_elements.cut(row, elements) if elements else row.text
-    url = fhir_json.write(f"{settings.FHIR_BASE}/{row.reference}")
+def _entry(row: Resource, mode: str, elements: Sequence[str], *, bare: bool = False) -> str:
+    text = fhir_elements.cut(row, elements, bare=bare) if elements else row.text
+    url = fhir_json.write(f"{here().fhir_base}/{row.reference}")
     return f'{{"fullUrl":{url},"resource":{text},"search":{{"mode":"{mode}"}}}}'
 
 

@@ -7,15 +7,14 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant
 from authlib.oauth2.rfc7636 import CodeChallenge
-from django.conf import settings
 from django.utils import timezone
 
-from ehrcommerce.sandbox.ehr import scopes
-from ehrcommerce.sandbox.ehr.id_token import id_token
-from ehrcommerce.sandbox.ehr.models import AccessToken, AuthorizationCode, Client, EhrUser, Knobs, Launch
+from ehrcommerce.sandbox.ehr import id_token, odd_scopes, scopes
+from ehrcommerce.sandbox.ehr.models import AccessToken, AuthorizationCode, Client, EhrUser, Launch
 from ehrcommerce.sandbox.ehr.models.oauth import digest
+from ehrcommerce.sandbox.ehr.surroundings import here
 
-CONFIDENTIAL = ["private_key_jwt", "client_secret_basic"]
+CLIENT_AUTHENTICATION = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
 Answer = tuple[int, dict[str, Any], list[tuple[str, str]]]
 
 
@@ -27,6 +26,8 @@ class RequiredS256(CodeChallenge):  # type: ignore[misc]  # Authlib comes withou
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
         """Refuse what has no challenge, or names no method."""
         data = grant.request.payload.data
+        if here().knobs["pkce"] == "if_sent" and not data.get("code_challenge"):
+            return
         if not data.get("code_challenge") or data.get("code_challenge_method") != "S256":
             raise InvalidRequestError("A code_challenge with code_challenge_method=S256 is required.")
         super().validate_code_challenge(grant, redirect_uri)
@@ -40,15 +41,25 @@ class SmartAudience:
         grant.register_hook("after_validate_authorization_request_payload", self.validate_audience)
 
     def validate_audience(self, grant: Any, redirect_uri: str) -> None:
-        """Exactly the FHIR base."""
-        if grant.request.payload.datalist.get("aud", []) != [settings.FHIR_BASE]:
+        """Exactly the FHIR base, unless the knob `aud_check` is more generous."""
+        said, policy = grant.request.payload.datalist.get("aud", []), here().knobs["aud_check"]
+        fitting = [here().fhir_base] + ([f"{here().fhir_base}/"] if policy == "slash_ok" else [])
+        if policy != "off" and said not in [[each] for each in fitting]:
             raise InvalidRequestError("aud is the FHIR base address of this server.")
 
 
 class SmartAuthorizationCode(AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib comes without types
     """Authorization code with launch context and id_token. The request carries the launch as `smart_launch`."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = CONFIDENTIAL
+    TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_AUTHENTICATION
+
+    def validate_requested_scope(self) -> None:
+        """Scopes that are not for this client are left out, or refused where the knob `unknown_scopes` says so."""
+        super().validate_requested_scope()
+        asked = str(self.request.payload.scope or "")
+        granted = scopes.grant(requested=asked, allowed=self.request.client.scope)
+        if here().knobs["unknown_scopes"] == "refuse" and len(granted.split()) < len(set(asked.split())):
+            raise InvalidScopeError()
 
     def generate_authorization_code(self) -> str:
         """256 bits."""
@@ -65,18 +76,23 @@ class SmartAuthorizationCode(AuthorizationCodeGrant):  # type: ignore[misc]  # A
             redirect_uri=data["redirect_uri"],
             scope=scopes.without_level(request.scope, "system"),
             nonce=data.get("nonce", ""),
-            code_challenge=data["code_challenge"],
-            code_challenge_method=data["code_challenge_method"],
-            expires_at=timezone.now() + timedelta(seconds=AuthorizationCode.LIFE_S),
+            code_challenge=data.get("code_challenge", ""),
+            code_challenge_method=data.get("code_challenge_method", ""),
+            expires_at=timezone.now() + timedelta(seconds=int(here().knobs["code_life_s"])),
         )
 
     def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode | None:
         """The code, spent by this very look. A second look revokes what the first one brought."""
         rows = AuthorizationCode.objects.select_related("user", "launch", "client")
         found = rows.filter(code_sha256=digest(code), client=client).first()
-        if found is None or found.spend(at=timezone.now()):
+        if found is None or found.profile != here().profile:
+            return None
+        if found.spend(at=timezone.now()):
             return found
-        if found.used_at is not None:
+        policy = here().knobs["code_reuse"]
+        if policy == "allowed" and found.expires_at > timezone.now():
+            return found
+        if found.used_at is not None and policy == "revokes":
             revoke(AccessToken.objects.filter(code=found).values_list("pk", flat=True))
         return None
 
@@ -93,22 +109,24 @@ class SmartAuthorizationCode(AuthorizationCodeGrant):  # type: ignore[misc]  # A
         status, token, headers = super().create_token_response()
         token.update(launch_context(code.launch))
         if "openid" in code.scope.split():
-            token["id_token"] = id_token(code)
-        return status, turned(token), headers
+            id_token.put_into(token, code)
+        return status, turned(token, keep=("id_token",)), headers
 
 
 class SmartRefresh(RefreshTokenGrant):  # type: ignore[misc]  # Authlib comes without types
-    """A refresh token works once and brings the next one."""
+    """A refresh token works once and brings the next one; the knob `refresh` lets it stay good instead."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = CONFIDENTIAL
+    TOKEN_ENDPOINT_AUTH_METHODS = CLIENT_AUTHENTICATION
     INCLUDE_NEW_REFRESH_TOKEN = True
 
     def authenticate_refresh_token(self, refresh_token: str) -> AccessToken | None:
         """The row whose refresh token this is, used up by this look."""
         rows = AccessToken.objects.select_related("user", "launch")
         found = rows.filter(refresh_sha256=digest(refresh_token), refresh_revoked_at=None).first()
-        if found is None:
+        if found is None or found.profile != here().profile:
             return None
+        if here().knobs["refresh"] != "rotate":
+            return found
         live = AccessToken.objects.filter(pk=found.pk, refresh_revoked_at=None)
         return found if live.update(refresh_revoked_at=timezone.now()) == 1 else None
 
@@ -117,15 +135,22 @@ class SmartRefresh(RefreshTokenGrant):  # type: ignore[misc]  # Authlib comes wi
         return refresh_token.user
 
     def revoke_old_credential(self, refresh_token: AccessToken) -> None:
-        """The old access token ends with its refresh token."""
-        revoke([refresh_token.pk])
+        """The old access token ends with its refresh token, or alone where refresh tokens stay good."""
+        if here().knobs["refresh"] == "rotate":
+            revoke([refresh_token.pk])
+        else:
+            AccessToken.objects.filter(pk=refresh_token.pk).update(revoked_at=timezone.now())
 
     def create_token_response(self) -> Answer:
         """The same context as at the launch."""
         old: AccessToken = self.request.refresh_token
         status, token, headers = super().create_token_response()
         token.update(launch_context(old.launch))
-        return status, turned(token), headers
+        if here().knobs["refresh"] != "rotate":
+            token.pop("refresh_token", None)
+        if here().knobs["refresh"] == "same":
+            token["refresh_token"] = self.request.form["refresh_token"]
+        return status, turned(token, here().knobs["refresh_response"]), headers
 
 
 class BackendService(ClientCredentialsGrant):  # type: ignore[misc]  # Authlib comes without types
@@ -142,6 +167,8 @@ class BackendService(ClientCredentialsGrant):  # type: ignore[misc]  # Authlib c
     def create_token_response(self) -> Answer:
         """The plain token."""
         status, token, headers = super().create_token_response()
+        if here().knobs["backend_refresh"]:
+            token["refresh_token"] = secrets.token_urlsafe(32)
         return status, turned(token), headers
 
 
@@ -149,8 +176,10 @@ def launch_context(launch: Launch | None) -> dict[str, Any]:
     """What the launch tells the app."""
     context: dict[str, Any] = {
         "need_patient_banner": True,
-        "smart_style_url": f"{settings.BASE_URL}/ehr/smart-style.json",
+        "smart_style_url": f"{here().root}/ehr/smart-style.json",
     }
+    if launch is not None and {"style", "style_answer"} & set(launch.knobs):
+        context["smart_style_url"] += f"?launch={launch.pk}"
     if launch is None:
         return context
     context["patient"] = launch.patient
@@ -161,10 +190,17 @@ def launch_context(launch: Launch | None) -> dict[str, Any]:
     return context
 
 
-def turned(token: dict[str, Any]) -> dict[str, Any]:
-    """The answer after the knob `token_response`; null takes a key away."""
-    changed = {**token, **Knobs.current()["token_response"]}
-    return {name: value for name, value in changed.items() if value is not None}
+def turned(token: dict[str, Any], more: dict[str, Any] | None = None, *, keep: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The answer after the knobs `token_scope`, `token_response` and `token_null`; null takes a key away.
+
+    keep: keys whose own null is meant.
+    """
+    knobs = here().knobs
+    scope = odd_scopes.written(str(token.get("scope", "")), str(knobs["token_scope"]))
+    nulls = [name for name in keep if name in token and token[name] is None]
+    changed = {**token, "scope": scope, **here().filled({**knobs["token_response"], **(more or {})})}
+    kept = {name: value for name, value in changed.items() if value is not None}
+    return {**kept, **dict.fromkeys([*nulls, *knobs["token_null"]])}
 
 
 def revoke(ids: Any) -> None:

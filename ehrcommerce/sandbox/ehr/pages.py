@@ -1,11 +1,13 @@
 """The EHR's pages: sign in, find a patient, read and change orders, open the app inside the chart."""
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -13,12 +15,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
+from ehrcommerce.sandbox.ehr import answers, fhir_store, launches, orders, surroundings
 from ehrcommerce.sandbox.ehr import chart as charts
-from ehrcommerce.sandbox.ehr import fhir_store, launches, orders
 from ehrcommerce.sandbox.ehr.models import EhrUser, Launch, Resource
 from ehrcommerce.sandbox.ehr.signing_in import clinician_required, sign_in, signed_in
 
 STYLE = Path(__file__).resolve().parent.parent / "static" / "sandbox.css"
+WAITING = re.compile(r"(?:/profiles/(?P<profile>[\w\-]+))?/auth/authorize")
 SMART_STYLE = {
     "color_background": "#ffffff",
     "color_error": "#a3262a",
@@ -49,9 +52,14 @@ def style(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-def smart_style(request: HttpRequest) -> HttpResponse:
-    """What `smart_style_url` of a launch points at."""
-    return JsonResponse(SMART_STYLE, headers={"Cache-Control": "public, max-age=300"})
+def smart_style(request: HttpRequest) -> HttpResponseBase:
+    """What `smart_style_url` of a launch points at; a launch with a style of its own is named in the address."""
+    number = request.GET.get("launch", "")
+    if number.isdecimal():
+        surroundings.adopt(Launch.objects.filter(pk=int(number)).first())
+    style = {**SMART_STYLE, **surroundings.here().filled(surroundings.here().knobs["style"])}
+    headers = {"Cache-Control": "public, max-age=300"}
+    return answers.given("style_answer", request, lambda: JsonResponse(style, headers=headers))
 
 
 @csrf_protect
@@ -202,12 +210,14 @@ def pick(request: HttpRequest) -> HttpResponse:
     """For an app that was opened outside a chart: the clinician chooses the patient, and the authorization goes on."""
     user = signed_in(request)
     waiting = _local(request.POST.get("next") or request.GET.get("next") or "")
-    if user is None or urlsplit(waiting).path != "/auth/authorize":
+    place = WAITING.fullmatch(urlsplit(waiting).path)
+    if user is None or place is None:
         return redirect("ehr-login")
     if request.method == "POST":
         row = _patient(request.POST.get("patient", ""))
-        begun = Launch.begin(user=user, patient=row.fhir_id, orders=[], at=timezone.now())
+        profile = place["profile"] or ""
+        begun = Launch.begin(user=user, patient=row.fhir_id, orders=[], at=timezone.now(), profile=profile)
         fields = [*parse_qsl(urlsplit(waiting).query, keep_blank_values=True), ("launch", begun.value)]
-        return redirect(f"/auth/authorize?{urlencode(fields)}")
+        return redirect(f"{place[0]}?{urlencode(fields)}")
     rows = charts.patient_list(request.GET.get("q", ""), on=timezone.localdate())
     return render(request, "sandbox/pick.html", {"user": user, "rows": rows[:300], "next": waiting})

@@ -5,7 +5,8 @@ from typing import Final
 
 from django.conf import settings
 
-from ehrcommerce.sandbox.ehr.models import AccessToken, AssertionId, AuthorizationCode, Client, Knobs, Launch
+from ehrcommerce.sandbox.ehr import counting
+from ehrcommerce.sandbox.ehr.models import AccessToken, AssertionId, AuthorizationCode, Client, Knobs, Launch, Profile
 
 DEMO_CLIENT: Final = "ehrcommerce-demo"
 DEMO_TYPES: Final = (
@@ -41,7 +42,8 @@ def register_demo_client() -> None:
             "name": "ehrcommerce",
             "auth_method": "private_key_jwt",
             "jwks_uri": f"{settings.APP_URL}/.well-known/jwks.json",
-            "redirect_uris": [f"{settings.APP_URL}/ehr/callback/demo/"],
+            # The second one is for docs/connect-an-ehr.md: a connection that the reader makes by hand.
+            "redirect_uris": [f"{settings.APP_URL}/ehr/callback/{name}/" for name in ("demo", "second")],
             "launch_url": f"{settings.APP_URL}/ehr/launch",
             "scope": DEMO_SCOPES,
             "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
@@ -50,6 +52,7 @@ def register_demo_client() -> None:
 
 
 def forget_sessions() -> None:
-    """Knobs, launches, codes and tokens go; patients, orders, users and clients stay."""
-    for table in (AccessToken, AuthorizationCode, AssertionId, Launch, Knobs):
+    """Knobs, profiles, launches, codes and tokens go; patients, orders, users and clients stay."""
+    for table in (AccessToken, AuthorizationCode, AssertionId, Launch, Knobs, Profile):
         table.objects.all().delete()
+    counting.forget()

@@ -1,15 +1,13 @@
 """The two layers around each request of a partner: the journal outside, the planted fault inside it."""
 
-import errno
-import socket
-import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from ehrcommerce.sandbox.journal import recording
+from ehrcommerce.sandbox.journal.breaking import broken_off, reset_on_close
 from ehrcommerce.sandbox.journal.models import Fault
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
@@ -80,10 +78,10 @@ def _spoiled(answer: HttpResponseBase, fault: Fault, request: HttpRequest) -> Ht
         case "truncate":
             return _cut_short(answer)
         case "drop_response":
-            return StreamingHttpResponse(_broken_off(b""))
+            return StreamingHttpResponse(broken_off(b""))
         case "reset":
-            _reset_on_close(request)
-            return StreamingHttpResponse(_broken_off(b""))
+            reset_on_close(request)
+            return StreamingHttpResponse(broken_off(b""))
     if fault.after_accept:
         time.sleep(fault.delay_s)
     return answer
@@ -92,21 +90,7 @@ def _spoiled(answer: HttpResponseBase, fault: Fault, request: HttpRequest) -> Ht
 def _cut_short(answer: HttpResponseBase) -> HttpResponseBase:
     """The whole length is promised and half of it sent."""
     whole = answer.content if isinstance(answer, HttpResponse) else b""
-    half = StreamingHttpResponse(_broken_off(whole[: len(whole) // 2]), status=answer.status_code)
+    half = StreamingHttpResponse(broken_off(whole[: len(whole) // 2]), status=answer.status_code)
     half.headers["Content-Type"] = answer.headers.get("Content-Type", "application/json")
     half.headers["Content-Length"] = str(max(len(whole), 1))
     return half
-
-
-def _broken_off(first: bytes) -> Iterator[bytes]:
-    """The server takes this error for a client that went away: it closes the connection and says nothing more."""
-    if first:
-        yield first
-    raise ConnectionResetError(errno.ECONNRESET, "planted fault")
-
-
-def _reset_on_close(request: HttpRequest) -> None:
-    """With a linger time of zero the close becomes a TCP reset."""
-    connection = request.META.get("gunicorn.socket")
-    if isinstance(connection, socket.socket):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,4 +1,4 @@
-"""The journal of requests and the planted faults: the two tables that tests read and write through /control."""
+"""The journal of requests, what clients kept to, and the planted faults: the tables that tests read and write through /control."""
 
 import re
 from collections.abc import Mapping
@@ -37,6 +37,26 @@ class JournalEntry(models.Model):
         """The row under the names of its columns."""
         names = [field.attname for field in self._meta.concrete_fields]
         return {name: getattr(self, name) for name in names}
+
+
+class ConformanceCheck(models.Model):
+    """One thing that a client has to keep to, and whether one of its requests did."""
+
+    endpoint = models.CharField(max_length=20)
+    check_name = models.CharField(max_length=60)
+    held = models.BooleanField()
+    detail = models.TextField(default="", blank=True)
+    profile = models.CharField(max_length=60, default="", blank=True)
+    client_id = models.CharField(max_length=200, default="", blank=True)
+    at = models.FloatField()
+
+    def __str__(self) -> str:
+        return f"{self.check_name} {'held' if self.held else 'failed'}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The row as the control answers it."""
+        names = ("id", "endpoint", "held", "detail", "profile", "client_id", "at")
+        return {"check": self.check_name, **{name: getattr(self, name) for name in names}}
 
 
 class Fault(models.Model):

@@ -5,16 +5,18 @@ Credentials are recorded as present, never as themselves. The header and claims 
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
-from ehrcommerce.sandbox.journal.models import ANSWER_CAP, Fault, JournalEntry
+from ehrcommerce.sandbox.journal.models import ANSWER_CAP, ConformanceCheck, Fault, JournalEntry
 
 PARTNER_OF: Final[dict[str, str]] = {
     "fhir": "ehr",
     "auth": "ehr",
+    "profiles": "ehr",
     "pharmacy": "pharmacy",
     "devices": "devices",
     "lab": "lab",
@@ -30,6 +32,7 @@ SECRET_FIELDS: Final = frozenset(
     {"client_secret", "code", "code_verifier", "refresh_token", "access_token", "id_token", "token", "password"}
 )
 PRESENT: Final = "(present)"
+SECRET_MEMBER: Final = re.compile(rf'("(?:{"|".join(sorted(SECRET_FIELDS))})"\s*:\s*)"[^"]*"')
 
 
 def partner_of(path: str) -> str | None:
@@ -74,6 +77,11 @@ def forget_entries() -> None:
     JournalEntry.objects.all().delete()
 
 
+def forget_checks() -> None:
+    """Empty the book of what clients kept to."""
+    ConformanceCheck.objects.all().delete()
+
+
 def forget_faults() -> None:
     """Pull out what is planted."""
     Fault.objects.all().delete()
@@ -103,8 +111,11 @@ def _blanked(text: str) -> str:
     """Secrets live in forms and in JSON objects with OAuth's names; everything else passes as it is."""
     if not any(name in text for name in SECRET_FIELDS | {"client_assertion"}):
         return text
-    if text.lstrip().startswith("{"):
-        return _blanked_json(text)
+    bare = text.lstrip("\ufeff \t\r\n")
+    if bare.startswith("{"):
+        return _blanked_json(bare)
+    if bare.startswith("["):
+        return _blanked_text(bare)
     pairs = parse_qsl(text, keep_blank_values=True)
     return urlencode([(name, _blank(name, value)) for name, value in pairs]) if pairs else text
 
@@ -112,10 +123,15 @@ def _blanked(text: str) -> str:
 def _blanked_json(text: str) -> str:
     try:
         data = json.loads(text)
-    except ValueError:
-        return text
+    except (ValueError, RecursionError):
+        return _blanked_text(text)
     secret = [name for name, value in data.items() if name in SECRET_FIELDS and isinstance(value, str)]
     return json.dumps({**data, **dict.fromkeys(secret, PRESENT)}) if secret else text
+
+
+def _blanked_text(text: str) -> str:
+    """Of what only resembles JSON, members with OAuth's names."""
+    return SECRET_MEMBER.sub(lambda found: f'{found[1]}"{PRESENT}"', text)
 
 
 def _blank(name: str, value: str) -> Any:

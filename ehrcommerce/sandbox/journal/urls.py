@@ -7,6 +7,9 @@ from ehrcommerce.sandbox.journal import views
 urlpatterns = [
     path("healthz", views.healthz),
     path("control/journal", views.journal),
+    path("control/conformance", views.conformance),
+    path("control/conformance/mark", views.conformance_mark),
+    path("control/strangers", views.strangers),
     path("control/faults", views.faults),
     path("control/reset", views.reset),
 ]

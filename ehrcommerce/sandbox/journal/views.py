@@ -1,11 +1,15 @@
 """Reading the journal, planting faults, and resetting, for tests."""
 
+from typing import Any
+
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_http_methods
 
 from ehrcommerce.sandbox import hooks
 from ehrcommerce.sandbox.journal.control import json_body, steered
-from ehrcommerce.sandbox.journal.models import Fault, JournalEntry
+from ehrcommerce.sandbox.journal.models import ConformanceCheck, Fault, JournalEntry
+from ehrcommerce.sandbox.journal.strangers import PARTNER, stranger_origin
 
 PAGE = 2000
 """Entries in one answer; the caller goes on with `since_id`."""
@@ -26,6 +30,39 @@ def journal(request: HttpRequest) -> HttpResponse:
     if path := request.GET.get("path"):
         entries = entries.filter(path__contains=path)
     return JsonResponse({"entries": [entry.as_json() for entry in entries[:PAGE]]})
+
+
+@steered
+@require_http_methods(["GET"])
+def conformance(request: HttpRequest) -> HttpResponse:
+    """What clients kept to, oldest first: ?since= (excluded), ?profile=, ?client_id=."""
+    rows = ConformanceCheck.objects.filter(id__gt=int(request.GET.get("since") or 0)).order_by("id")
+    for name in ("profile", "client_id"):
+        if name in request.GET:
+            rows = rows.filter(**{name: request.GET[name]})
+    return JsonResponse([row.as_json() for row in rows[:PAGE]], safe=False)
+
+
+@steered
+@require_http_methods(["GET"])
+def conformance_mark(request: HttpRequest) -> HttpResponse:
+    """The greatest id so far."""
+    return JsonResponse({"mark": _greatest(ConformanceCheck.objects.all())})
+
+
+@steered
+@require_http_methods(["GET"])
+def strangers(request: HttpRequest) -> HttpResponse:
+    """What arrived at the foreign origin: ?since= (excluded)."""
+    rows = JournalEntry.objects.filter(partner=PARTNER)
+    found = rows.filter(id__gt=int(request.GET.get("since") or 0)).order_by("id")[:PAGE]
+    shown = ("id", "method", "path", "query", "headers", "body")
+    requests = [{**{name: getattr(row, name) for name in shown}, "at": row.started} for row in found]
+    return JsonResponse({"origin": stranger_origin(), "mark": _greatest(rows), "requests": requests})
+
+
+def _greatest(rows: QuerySet[Any]) -> int:
+    return rows.order_by("-id").values_list("id", flat=True).first() or 0
 
 
 @steered

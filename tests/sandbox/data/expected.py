@@ -80,7 +80,7 @@ EXPECTED: dict[str, str] = {
     "MedicationRequest/hector-clopidogrel": SELLABLE,
     "MedicationRequest/hector-metoprolol-expired": "expired",
     "MedicationRequest/hector-acetaminophen-reported": "reported",
-    "MedicationRequest/hector-codes-disagree": "ambiguous",
+    "MedicationRequest/hector-codes-disagree": "codes_disagree",
     "ServiceRequest/hector-kidney-kit": SELLABLE,
     "ServiceRequest/hector-hba1c-on-hold": "on_hold",
     "ServiceRequest/hector-blood-count": "no_product",

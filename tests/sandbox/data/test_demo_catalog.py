@@ -60,7 +60,7 @@ def test_the_price_covers_the_quantity_that_was_prescribed(reference: str) -> No
         ("no_price", lambda products: len(products) == 1 and next(iter(products)).price_cents is None),
         ("controlled", lambda products: len(products) == 1 and next(iter(products)).controlled_schedule != ""),
         ("retired", lambda products: len(products) == 1 and not next(iter(products)).sellable),
-        ("ambiguous", lambda products: len(products) == 2),
+        ("codes_disagree", lambda products: len(products) == 2),
     ],
 )
 def test_what_the_catalog_refuses_is_refused_by_the_catalog(outcome: str, found: Any) -> None:

@@ -2,11 +2,12 @@
 
 import base64
 import hashlib
+import json
 import secrets
 import time
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import requests
 from joserfc import jwt
@@ -31,16 +32,28 @@ class SmartClient:
     key: ECKey = field(default_factory=lambda: ECKey.generate_key("P-384", parameters={"kid": secrets.token_hex(4)}))
     http: requests.Session = field(default_factory=requests.Session)
     verifier: str = ""
+    profile: str = ""
 
     @property
     def fhir(self) -> str:
         """The FHIR base."""
-        return f"{self.url}/fhir/R4"
+        return f"{self.url}/profiles/{self.profile}/fhir" if self.profile else f"{self.url}/fhir/R4"
+
+    @property
+    def auth(self) -> str:
+        """What the addresses of the authorization server begin with."""
+        return f"{self.url}/profiles/{self.profile}/auth" if self.profile else f"{self.url}/auth"
 
     @property
     def token_url(self) -> str:
         """The token endpoint."""
-        return f"{self.url}/auth/token"
+        return f"{self.auth}/token"
+
+    def at(self, profile: str = "", *, vendor: str = "", **knobs: Any) -> "SmartClient":
+        """The same client at an EHR of its own with these knobs."""
+        name = profile or f"t-{secrets.token_hex(6)}"
+        self.control("profiles", {"name": name, "vendor": vendor, "knobs": knobs})
+        return SmartClient(url=self.url, control_token=self.control_token, key=self.key, profile=name)
 
     def control(self, path: str, body: Any = None, *, method: str = "POST") -> Any:
         """Steer the sandbox; a refusal fails the test."""
@@ -66,11 +79,10 @@ class SmartClient:
             "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
         }
 
-    def launch(self, patient: str, *, user: str = "ada", orders: list[str] | None = None) -> str:
+    def launch(self, patient: str, *, user: str = "ada", orders: list[str] | None = None, **more: Any) -> str:
         """Press the button in the chart: signs the browser in and answers the launch value."""
-        begun = self.control(
-            "launch", {"patient": patient, "user": user, "orders": orders or [], "client_id": CLIENT_ID}
-        )
+        wish = {"patient": patient, "user": user, "orders": orders or [], "client_id": CLIENT_ID}
+        begun = self.control("launch", {**wish, "profile": self.profile, **more})
         self.http.cookies.set(begun["cookie"]["name"], begun["cookie"]["value"])
         return str(begun["launch"])
 
@@ -98,7 +110,7 @@ class SmartClient:
 
     def authorize_raw(self, launch: str, /, **changes: Any) -> requests.Response:
         """The bare answer of the authorization endpoint."""
-        address = f"{self.url}/auth/authorize?{urlencode(self.authorize_fields(launch, **changes))}"
+        address = f"{self.auth}/authorize?{urlencode(self.authorize_fields(launch, **changes))}"
         return self.http.get(address, allow_redirects=False, timeout=10)
 
     def assertion(self, *, header: dict[str, Any] | None = None, **changes: Any) -> str:
@@ -138,6 +150,15 @@ class SmartClient:
         self.http.headers["Authorization"] = f"Bearer {token['access_token']}"
         return token
 
+    def open_with(self, patient: str, /, **knobs: Any) -> dict[str, Any]:
+        """The whole launch with knobs of its own; the token answer."""
+        answer = self.exchange(self.authorize(self.launch(patient, knobs=knobs))["code"])
+        assert answer.status_code == 200, answer.text
+        token: dict[str, Any] = answer.json()
+        if isinstance(token.get("access_token"), str):
+            self.http.headers["Authorization"] = f"Bearer {token['access_token']}"
+        return token
+
     def open_system(self, scope: str = SYSTEM_SCOPE) -> None:
         """Backend Services."""
         answer = self.token(grant_type="client_credentials", scope=scope)
@@ -161,6 +182,18 @@ def parameters(answer: requests.Response) -> dict[str, str]:
     location = answer.headers["Location"]
     assert location.startswith(REDIRECT_URI), location
     return {name: values[0] for name, values in parse_qs(urlsplit(location).query).items()}
+
+
+def unsigned(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a JWT, unchecked."""
+    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
+    return header, claims
+
+
+def pairs(answer: requests.Response) -> list[tuple[str, str]]:
+    """The query of a redirect to the client, repeated names included."""
+    assert answer.status_code == 302, answer.text
+    return parse_qsl(urlsplit(answer.headers["Location"]).query, keep_blank_values=True)
 
 
 def matches(bundle: dict[str, Any]) -> list[dict[str, Any]]:

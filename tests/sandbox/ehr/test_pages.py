@@ -139,6 +139,31 @@ def test_what_was_written_back_is_listed(clinician: SmartClient) -> None:
     clinician.control("fhir", {"delete": ["Task/test-sent"]})
 
 
+def test_each_report_names_the_order_of_which_it_speaks(clinician: SmartClient) -> None:
+    told = [
+        {
+            "resourceType": "Task", "id": f"test-told-{number}", "status": "completed", "intent": "order",
+            "code": {"coding": [{"code": "fulfill"}]}, "businessStatus": {"text": "delivered"},
+            "focus": {"reference": f"MedicationRequest/{DI}-rx-{number}"}, "for": {"reference": f"Patient/{DI}"},
+        }
+        for number in (1, 2)
+    ]  # fmt: skip
+    clinician.control("fhir", {"resources": told})
+    names = re.findall(r'<span class="title">([^<]+)</span>', page(clinician, f"/ehr/chart/{DI}/").text)
+
+    assert "fulfill" not in names
+    assert len(names) == 4, "each order once as an order and once as a report"
+    assert sorted(names[:2]) == sorted(names[2:])
+    clinician.control("fhir", {"delete": ["Task/test-told-1", "Task/test-told-2"]})
+
+
+def test_the_frame_of_the_app_may_be_as_narrow_as_the_window(clinician: SmartClient) -> None:
+    style = page(clinician, "/sandbox.css")
+    rule = re.search(r"\.framing iframe \{([^}]*)\}", style.text)
+    assert rule is not None
+    assert not re.search(r"min-width: *[1-9]", rule[1])
+
+
 def test_the_start_page_has_three_doors(clinician: SmartClient) -> None:
     text = page(clinician, "/").text
 

@@ -2,7 +2,7 @@
 
 from ehrcommerce.sandbox.ehr.models.chart import Resource
 from ehrcommerce.sandbox.ehr.models.oauth import AccessToken, AssertionId, AuthorizationCode, Client, SigningKey
-from ehrcommerce.sandbox.ehr.models.site import EhrUser, Knobs, Launch
+from ehrcommerce.sandbox.ehr.models.site import EhrUser, Knobs, Launch, Profile
 
 __all__ = [
     "AccessToken",
@@ -12,6 +12,7 @@ __all__ = [
     "EhrUser",
     "Knobs",
     "Launch",
+    "Profile",
     "Resource",
     "SigningKey",
 ]

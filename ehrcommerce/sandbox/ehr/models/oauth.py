@@ -6,13 +6,14 @@ Codes and tokens are kept as SHA-256 only; the signing key of id_tokens is made 
 import hashlib
 import secrets
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from authlib.oauth2.rfc6749 import AuthorizationCodeMixin, ClientMixin, TokenMixin
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import models
 from django.utils import timezone
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, KeyParameters, RSAKey
 
 from ehrcommerce.sandbox.ehr import scopes
 from ehrcommerce.sandbox.ehr.models.site import EhrUser, Launch
@@ -21,6 +22,12 @@ from ehrcommerce.sandbox.ehr.models.site import EhrUser, Launch
 def digest(secret: str) -> str:
     """What is kept of a code or a token."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+@lru_cache(maxsize=500)
+def _fits(secret: str, kept: str) -> bool:
+    """Remembered: the hash is slow by design, and each request asks twice."""
+    return check_password(secret, kept)
 
 
 class Client(ClientMixin, models.Model):  # type: ignore[misc]  # Authlib comes without types
@@ -62,7 +69,7 @@ class Client(ClientMixin, models.Model):  # type: ignore[misc]  # Authlib comes 
 
     def check_client_secret(self, client_secret: str) -> bool:
         """Whether this is the secret."""
-        return bool(self.secret_hash) and check_password(client_secret, self.secret_hash)
+        return bool(self.secret_hash) and _fits(client_secret, self.secret_hash)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
         """One method for all endpoints."""
@@ -97,6 +104,11 @@ class AuthorizationCode(AuthorizationCodeMixin, models.Model):  # type: ignore[m
     def __str__(self) -> str:
         return f"code for {self.client_id}"
 
+    @property
+    def profile(self) -> str:
+        """The EHR that gave it."""
+        return self.launch.profile if self.launch else ""
+
     def get_redirect_uri(self) -> str:
         """Authlib asks."""
         return self.redirect_uri
@@ -121,6 +133,7 @@ class AccessToken(TokenMixin, models.Model):  # type: ignore[misc]  # Authlib co
     launch = models.ForeignKey(Launch, on_delete=models.SET_NULL, null=True)
     code = models.ForeignKey(AuthorizationCode, on_delete=models.SET_NULL, null=True)
     scope = models.TextField()
+    profile = models.CharField(max_length=60, default="", blank=True)
     patient = models.CharField(max_length=64, default="", blank=True)
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
@@ -183,23 +196,40 @@ class AssertionId(models.Model):
 
 
 class SigningKey(models.Model):
-    """The RSA key that signs id_tokens."""
+    """A key of the EHR: RSA, P-256 or P-384, of one generation. The EHRs of this sandbox share them."""
+
+    KINDS: ClassVar[tuple[str, ...]] = ("RSA", "P-256", "P-384")
 
     kid = models.CharField(max_length=60, unique=True)
+    kind = models.CharField(max_length=10, default="RSA")
+    generation = models.IntegerField(default=1)
     private_jwk = models.JSONField()
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["kind", "generation"], name="signing_key_once"),
+        ]
 
     def __str__(self) -> str:
         return self.kid
 
     @classmethod
-    def current(cls) -> RSAKey:
+    def of(cls, kind: str, generation: int) -> RSAKey | ECKey:
         """The key; made at the first call."""
-        row = cls.objects.order_by("id").first() or cls._made()
-        return RSAKey.import_key(row.private_jwk)
+        row = cls.objects.filter(kind=kind, generation=generation).first() or cls._made(kind, generation)
+        return RSAKey.import_key(row.private_jwk) if kind == "RSA" else ECKey.import_key(row.private_jwk)
 
     @classmethod
-    def _made(cls) -> "SigningKey":
+    def _made(cls, kind: str, generation: int) -> "SigningKey":
         kid = secrets.token_hex(8)
-        key = RSAKey.generate_key(2048, parameters={"kid": kid, "use": "sig", "alg": "RS256"})
+        parameters: KeyParameters = {"kid": kid, "use": "sig"}
+        key: RSAKey | ECKey = (
+            RSAKey.generate_key(2048, parameters=parameters)
+            if kind == "RSA"
+            else ECKey.generate_key(kind, parameters=parameters)
+        )
         private: dict[str, Any] = dict(key.as_dict(private=True))
-        return cls.objects.create(kid=kid, private_jwk=private)
+        row, _ = cls.objects.get_or_create(
+            kind=kind, generation=generation, defaults={"kid": kid, "private_jwk": private}
+        )
+        return row

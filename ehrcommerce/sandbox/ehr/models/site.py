@@ -1,13 +1,21 @@
 """Who works here, what was launched from a chart, and the knobs that make this EHR behave like another one."""
 
+import hashlib
 import secrets
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.db import models
 
+from ehrcommerce.sandbox.ehr import knobs
+
 LAUNCH_LIFE = timedelta(minutes=10)
+
+
+def _short(text: str) -> str:
+    """What a long launch value is found by."""
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def new_launch_value() -> str:
@@ -42,6 +50,9 @@ class Launch(models.Model):
 
     value = models.CharField(max_length=64, unique=True, default=new_launch_value)
     user = models.ForeignKey(EhrUser, on_delete=models.CASCADE)
+    shown = models.TextField(default="", blank=True)
+    profile = models.CharField(max_length=60, default="", blank=True)
+    knobs = models.JSONField(default=dict)
     patient = models.CharField(max_length=64)
     encounter = models.CharField(max_length=64, default="", blank=True)
     orders = models.JSONField(default=list)
@@ -51,27 +62,58 @@ class Launch(models.Model):
     def __str__(self) -> str:
         return f"launch of {self.created_at:%H:%M:%S}"
 
+    @property
+    def text(self) -> str:
+        """The launch value as the app is given it."""
+        return self.shown or self.value
+
     @classmethod
-    def begin(cls, *, user: EhrUser, patient: str, orders: list[str], at: datetime, encounter: str = "") -> "Launch":
-        """A launch that can be answered for ten minutes."""
+    def begin(
+        cls,
+        *,
+        user: EhrUser,
+        patient: str,
+        orders: list[str],
+        at: datetime,
+        encounter: str = "",
+        profile: str = "",
+        knobs: dict[str, Any] | None = None,
+        shown: str = "",
+    ) -> "Launch":
+        """A launch that can be answered for ten minutes. `shown`: the value that is to be used for it."""
         return cls.objects.create(
-            user=user, patient=patient, orders=orders, encounter=encounter, created_at=at, expires_at=at + LAUNCH_LIFE
+            value=_short(shown) if shown else new_launch_value(),
+            shown=shown,
+            user=user,
+            patient=patient,
+            orders=orders,
+            encounter=encounter,
+            profile=profile,
+            knobs=knobs or {},
+            created_at=at,
+            expires_at=at + LAUNCH_LIFE,
         )
+
+    @classmethod
+    def find(cls, text: str, *, profile: str, at: datetime) -> "Launch | None":
+        """The live launch of this value at this EHR."""
+        rows = cls.objects.select_related("user").filter(profile=profile, expires_at__gt=at)
+        return rows.filter(value=text, shown="").first() or rows.filter(value=_short(text), shown=text).first()
+
+
+class Profile(models.Model):
+    """One more EHR of this sandbox, under /profiles/<name>."""
+
+    name = models.CharField(max_length=60, unique=True)
+    vendor = models.CharField(max_length=40, default="", blank=True)
+    knobs = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Knobs(models.Model):
-    """One row: how this EHR departs from its usual manners. An empty object is the usual."""
-
-    KNOWN: ClassVar[dict[str, Any]] = {
-        "elements": "honor",
-        "include": "honor",
-        "token_life_s": None,
-        "discovery": {},
-        "id_token": {},
-        "token_response": {},
-        "page_size": 50,
-        "latency_ms": 0,
-    }
+    """One row: how all EHRs of this sandbox depart from their usual manners. An empty object is the usual."""
 
     values = models.JSONField(default=dict)
 
@@ -82,13 +124,12 @@ class Knobs(models.Model):
     def current(cls) -> dict[str, Any]:
         """Every known knob with its present value."""
         turned = cls.objects.filter(pk=1).values_list("values", flat=True).first()
-        return {**cls.KNOWN, **(turned or {})}
+        return {**knobs.USUAL, **(turned or {})}
 
     @classmethod
     def turn(cls, wishes: dict[str, Any]) -> dict[str, Any]:
         """Turn some knobs, leave the others. Raises ValueError for a knob that does not exist."""
-        if strange := set(wishes) - set(cls.KNOWN):
-            raise ValueError(f"unknown knobs: {', '.join(sorted(strange))}")
+        knobs.checked(wishes)
         row, _ = cls.objects.get_or_create(pk=1)
         row.values = {**row.values, **wishes}
         row.save()
