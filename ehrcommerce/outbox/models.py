@@ -24,7 +24,8 @@ OPEN = (State.PLANNED, State.SENDING, State.UNKNOWN)
 class Effect(models.Model):
     """One act on the outside world.
 
-    `subject` is the opaque id of the row that the act belongs to. `generation` rises only when the act before is
+    `subject` is the opaque id of the row that the act belongs to. `recipient` is the party that was chosen for it, where
+    no retry may choose another. `generation` rises only when the act before is
     proven not to have happened. `attempt` counts runs that did not come to an end (a job that kills its worker
     still counts); `tries` counts all. Bytes are kept while the effect is open, encrypted, and blanked when it ends.
     """
@@ -33,6 +34,7 @@ class Effect(models.Model):
     organization_id = models.BigIntegerField()
     kind = models.CharField(max_length=48)
     subject = models.CharField(max_length=64)
+    recipient = models.CharField(max_length=64, blank=True, default="", db_default="")
     generation = models.PositiveIntegerField(default=1)
     queue = models.CharField(max_length=16, default="partner")
     state = models.CharField(max_length=16, choices=State.choices, default=State.PLANNED)

@@ -6,14 +6,14 @@ of the exact bytes -> the call -> the result, only if the fence is still ours. N
 import hashlib
 import logging
 import random
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -24,25 +24,29 @@ from ehrcommerce.outbox.handlers import NATIVE_KEY, NONE, Handler, UnknownKind, 
 from ehrcommerce.outbox.models import OPEN, POISON_AFTER, Effect, Note, State
 from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
 from ehrcommerce.vault import walls
+from ehrcommerce.wire import deadline
 from ehrcommerce.wire.errors import NotSent, Unanswered
 
 log = logging.getLogger(__name__)
 # The effect whose rows this thread is moving: it is over, though its row does not say so yet.
 _ending: ContextVar[int | None] = ContextVar("ending", default=None)
 BACKOFF_BASE_S, BACKOFF_CAP_S = 1.0, 900.0
+# A person in front of a page is told "we are checking" after this, whatever the partner does.
+PAGE_WAITS_S = 4.0
 FINAL_STATE = {Done: State.DONE, Refused: State.REJECTED, NeedsHuman: State.NEEDS_HUMAN}
 
 
 def plan(
     *, kind: str, subject: str, organization_id: int, at: datetime, run_at: datetime | None = None,
-    deadline_at: datetime | None = None, generation: int = 1, ring: bool = True,
+    deadline_at: datetime | None = None, generation: int = 1, recipient: str = "", ring: bool = True,
 ) -> Effect:  # fmt: skip
     """Write the intent into the running transaction; after it commits, ring. The same act planned twice is one row."""
     try:
         with transaction.atomic():
             effect = Effect.objects.create(
                 kind=kind, subject=subject, organization_id=organization_id, generation=generation,
-                queue=handler_of(kind).queue, next_run_at=run_at or Now(), deadline_at=deadline_at, created_at=at, changed_at=at,
+                queue=handler_of(kind).queue, next_run_at=run_at or Now(), deadline_at=deadline_at, recipient=recipient,
+                created_at=at, changed_at=at,
             )  # fmt: skip
     except IntegrityError:
         return Effect.objects.get(kind=kind, subject=subject, organization_id=organization_id, generation=generation)
@@ -53,7 +57,7 @@ def plan(
 
 def plan_next(
     *, kind: str, subject: str, organization_id: int, at: datetime, run_at: datetime | None = None,
-    deadline_at: datetime | None = None, ring: bool = True, even_if_running: bool = False,
+    deadline_at: datetime | None = None, recipient: str = "", ring: bool = True, even_if_running: bool = False,
 ) -> Effect:  # fmt: skip
     """The same act once more: joins the one that waits or is not settled, else begins the next generation.
 
@@ -72,7 +76,7 @@ def plan_next(
     generation = _last_generation(organization_id, kind, subject) + 1
     return plan(
         kind=kind, subject=subject, organization_id=organization_id, at=at, run_at=run_at, deadline_at=deadline_at,
-        generation=generation, ring=ring,
+        generation=generation, recipient=recipient, ring=ring,
     )  # fmt: skip
 
 
@@ -111,6 +115,18 @@ class Claim:
 
 def claim(effect_id: str) -> Claim | None:
     """Take one effect that is due and in nobody's hands; None if there is no such thing."""
+    try:
+        return _claimed(effect_id)
+    except OperationalError:
+        # A thread that rested while the database was restarted holds a dead connection, and nobody checks it between
+        # tasks: the bell must not be lost on that.
+        if connection.in_atomic_block or connection.is_usable():
+            raise
+        connection.close()
+        return _claimed(effect_id)
+
+
+def _claimed(effect_id: str) -> Claim | None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM ehrc_claim_effect(%s, %s)", [effect_id, settings.EFFECT_LEASE_S])
         row = cursor.fetchone()
@@ -319,10 +335,17 @@ def _delay(tries: int, wished_s: float | None) -> timedelta:
 
 
 def run_inline(effect: Effect) -> Effect:
-    """Run an effect for which a page waits, in this thread; the sweeper takes over whatever does not end here."""
-    run(str(effect.public_id))
+    """Run an effect for which a page waits, in this thread and not for long; the sweeper takes over whatever does not
+    end here, with all the patience that the partner needs."""
+    with a_page_waits():
+        run(str(effect.public_id))
     effect.refresh_from_db()
     return effect
+
+
+def a_page_waits() -> AbstractContextManager[None]:
+    """Around several effects that one page waits for: they share its few seconds."""
+    return deadline.within(PAGE_WAITS_S)
 
 
 class NotRetryable(Exception):

@@ -29,6 +29,11 @@ def look(effect_id: str) -> None:
     except Exception:
         # A fault in one handler must not stop the hand for all; run() has noted it on the row.
         log.exception("effect %s: a fault of the program", effect_id)
+        if not connection.in_atomic_block and not connection.is_usable():
+            connection.close()
+    finally:
+        # A thread of the sweeper is used again without Celery's signals.
+        stand_outside()
 
 
 @task_postrun.connect

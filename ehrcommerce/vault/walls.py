@@ -18,6 +18,7 @@ def enter(organization_id: int | None) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('ehrc.organization', %s, false)", [str(organization_id or "")])
     connection.ehrc_organization = organization_id  # type: ignore[attr-defined]
+    connection.ehrc_session = connection.connection  # type: ignore[attr-defined]
 
 
 def leave() -> None:
@@ -30,8 +31,11 @@ def leave() -> None:
 
 
 def current() -> int | None:
-    """The organization whose rows this connection sees."""
-    return getattr(connection, "ehrc_organization", None)
+    """The organization whose rows this connection sees. A session that took the place of a lost one sees none, though
+    this thread once entered: whoever trusted the memory would find no row of its own, and say nothing."""
+    session = connection.connection
+    entered_here = session is not None and getattr(connection, "ehrc_session", session) is session
+    return getattr(connection, "ehrc_organization", None) if entered_here else None
 
 
 @contextmanager

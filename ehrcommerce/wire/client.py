@@ -5,12 +5,16 @@ library somewhere: deadlines on every call, one registered origin per partner, n
 `PartnerAdapter` is a `requests` transport, so Authlib's session mounts it and obeys the same rules."""
 
 import json
+import math
+import re
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,9 +24,9 @@ from django.conf import settings
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
-from ehrcommerce.wire import exchange
+from ehrcommerce.wire import deadline, exchange, pace
 from ehrcommerce.wire.breaker import Breaker
-from ehrcommerce.wire.errors import BadAnswer, CircuitOpen, NotSent, Unanswered, WrongAddress
+from ehrcommerce.wire.errors import BadAnswer, Busy, CircuitOpen, NotSent, Unanswered, WrongAddress
 
 CONNECT_S = 3.0
 READ_S = 10.0
@@ -41,6 +45,9 @@ class Partner:
     at_once: int = 16
     ca_file: str = ""
     client_certificate: str = ""
+    connect_s: float = CONNECT_S
+    # Requests in a minute that this process allows itself; 0 is no limit of our own.
+    rate_per_minute: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,32 @@ class Answer:
             raise BadAnswer(self.partner, "the answer is not JSON") from problem
 
     def retry_after_s(self, cap_s: int = 900) -> int | None:
-        """`Retry-After` in seconds, capped; None where absent or absurd (dates are read as absent)."""
-        text = self.headers.get("retry-after", "")
-        return min(int(text), cap_s) if text.isdigit() and len(text) < 10 else None
+        """When the partner wants to be asked again, in whole seconds, capped; None where absent or absurd."""
+        asked_s = self.asked_to_wait_s()
+        return None if asked_s is None else min(math.ceil(asked_s), cap_s)
+
+    def asked_to_wait_s(self) -> float | None:
+        """`Retry-After` as seconds or as an HTTP date, or Azure's `x-ms-retry-after-ms`; None where none makes sense.
+        A date is counted from the partner's own clock where it tells that."""
+        exact, said = self.headers.get("x-ms-retry-after-ms", ""), self.headers.get("retry-after", "")
+        if _DIGITS.fullmatch(exact):
+            return int(exact) / 1000
+        if _DIGITS.fullmatch(said):
+            return float(said)
+        until, now = _http_date(said), _http_date(self.headers.get("date", "")) or datetime.now(UTC)
+        return max((until - now).total_seconds(), 0.0) if until else None
+
+
+_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+
+
+def _http_date(text: str) -> datetime | None:
+    """The moment of an HTTP date, always in UTC; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 def origin(url: str) -> str:
@@ -122,16 +152,18 @@ class PartnerAdapter(HTTPAdapter):
         name = self.partner.name
         if origin(request.url or "") not in self.origins:
             raise WrongAddress(name)
+        if deadline.is_over():
+            raise NotSent(name, "no time is left to wait for an answer")
         refuse_inner_address(name, request.url or "")
         if not self.breaker.allows(time.monotonic()):
             raise CircuitOpen(name)
-        if not self._slots.acquire(timeout=CONNECT_S):
-            raise NotSent(name, "too many calls under way")
+        pace.keep(name, self.partner.rate_per_minute)
+        if not self._slots.acquire(timeout=deadline.left_s(self.partner.connect_s)):
+            raise Busy(name, "too many calls under way")
         exchange.begin(name)
         try:
-            response = super().send(
-                request, stream=True, timeout=(CONNECT_S, self.partner.read_s), verify=True, proxies={}
-            )
+            patience = deadline.left_s(self.partner.connect_s), deadline.left_s(self.partner.read_s)
+            response = super().send(request, stream=True, timeout=patience, verify=True, proxies={})
             body = self._read(response)
         except (requests.exceptions.RequestException, OSError):
             # What the libraries call it does not tell whether the partner heard; the texts may name the address.

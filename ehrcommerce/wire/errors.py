@@ -18,6 +18,14 @@ class CircuitOpen(NotSent):
     """The partner failed many times in a row and is left alone for a while. Waiting work goes on by itself."""
 
 
+class Busy(NotSent):
+    """The partner takes no more requests for a moment. Nothing was sent; try again a little later."""
+
+    def __init__(self, partner: str, detail: str = "", *, wait_s: float = 0.0) -> None:
+        super().__init__(partner, detail)
+        self.wait_s = wait_s
+
+
 class Unanswered(WireError):
     """The question went out and no whole answer came back. Ask what became of it before sending again."""
 

@@ -14,6 +14,7 @@ from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from ehrcommerce.wire import deadline
 from ehrcommerce.wire.errors import WrongAddress
 
 # An answer may take this many times the partner's patience for one silence, from its first header to its last byte.
@@ -44,7 +45,8 @@ class _Clocked(io.RawIOBase):
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock, self._raw, self._silence_s = sock, sock.makefile("rb", buffering=0), sock.gettimeout()
-        self._end = None if self._silence_s is None else time.monotonic() + self._silence_s * WHOLE
+        whole_s = None if self._silence_s is None else deadline.left_s(self._silence_s * WHOLE)
+        self._end = None if whole_s is None else time.monotonic() + whole_s
 
     def readable(self) -> bool:
         return True

@@ -1,19 +1,23 @@
 """The one HTTP client: what it refuses to send, and what it says when no answer comes. [SEC-B3, REL-F5, REL-F50]"""
 
+import gzip
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from django.test import override_settings
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
 
 from ehrcommerce.wire import exchange
 from ehrcommerce.wire.breaker import FAILURES, REST_S, Breaker
-from ehrcommerce.wire.client import Partner, ask, origin
-from ehrcommerce.wire.errors import BadAnswer, CircuitOpen, NotSent, Unanswered, WrongAddress
+from ehrcommerce.wire.client import CONNECT_S, Partner, ask, origin
+from ehrcommerce.wire.errors import BadAnswer, Busy, CircuitOpen, NotSent, Unanswered, WrongAddress
 
 Answerer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -178,6 +182,45 @@ def test_the_deadline_of_one_answer_does_not_shorten_the_next(server: Server) ->
 
     server.answer, asked = slow, partner(server, read_s=0.4)
     assert [ask(asked, "GET", "x").status for _ in range(4)] == [200] * 4
+
+
+def test_each_partner_has_its_own_patience(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits, send = [], HTTPAdapter.send
+
+    def seen(self: HTTPAdapter, request: PreparedRequest, *args: Any, **more: Any) -> Response:
+        waits.append(more["timeout"])
+        return send(self, request, *args, **more)
+
+    monkeypatch.setattr(HTTPAdapter, "send", seen)
+    ask(partner(server), "GET", "x")
+    ask(partner(server, connect_s=1.5, read_s=4.0), "GET", "x")
+    assert waits == [(CONNECT_S, 1.0), (1.5, 4.0)]
+
+
+def test_a_partner_with_its_hands_full_is_busy_not_down(server: Server) -> None:
+    asked, began, over = partner(server, at_once=1, connect_s=0.1), threading.Event(), threading.Event()
+
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        began.set()
+        over.wait(2)
+        plain(handler, 200, b"ok")
+
+    server.answer = slow
+    first = threading.Thread(target=lambda: ask(asked, "GET", "x"))
+    first.start()
+    began.wait(2)
+    with pytest.raises(Busy):
+        ask(asked, "GET", "x")
+    over.set()
+    first.join()
+    assert len(server.seen) == 1
+
+
+def test_a_small_answer_that_unpacks_into_a_huge_one_is_cut(server: Server) -> None:
+    bomb = gzip.compress(b"0" * 30_000_000)
+    server.answer = lambda handler: plain(handler, 200, bomb, Content_Encoding="gzip")
+    with pytest.raises(BadAnswer):
+        ask(partner(server, max_bytes=1_000_000), "GET", "x")
 
 
 # -- what the partner may have heard -------------------------------------------------------------------------------
