@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import password_validation
 from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Cast, Coalesce, Concat
+from django.db.models.functions import Cast, Coalesce, Concat, NullIf
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -212,7 +212,9 @@ class AuditAdmin(ReadOnly):
         users = User.objects.annotate(
             _actor=Concat(Value("user:"), Cast("public_id", CharField()), output_field=CharField())
         )
-        names = users.filter(_actor=OuterRef("actor")).values("username")[:1]
+        # Who came from an EHR has a made-up username: the name that the EHR told says more.
+        known = Coalesce(NullIf("display_name", Value("")), "username")
+        names = users.filter(_actor=OuterRef("actor")).values_list(known)[:1]
         events: QuerySet[AuditEvent] = super().get_queryset(request)
         return events.annotate(_who=Coalesce(Subquery(names), "actor", output_field=CharField()))
 

@@ -34,8 +34,14 @@ _BEGINNINGS = (
 
 LAUNCH_PATH, CALLBACK_PATH = "/ehr/launch", "/ehr/callback/"
 LAUNCH_COOKIE = "__Host-l-"
+# A day of launches would make a Cookie header that servers refuse (about 8 kB); this many stay under 2 kB.
+MOST_LAUNCH_COOKIES = 20
 GUARD_COOKIE, GUARD_FIELD = "__Host-guard", "guard"
 LANGUAGE_COOKIE = "__Host-language"
+# Of every launch cookie, also of one that is deleted.
+_ATTRIBUTES: dict[str, Any] = {
+    "path": "/", "secure": True, "httponly": True, "samesite": "None", "partitioned": True,
+}  # fmt: skip
 _KEY = re.compile(r"[\w-]{12}", re.ASCII)
 _PAGE = re.compile(r"/ehr/c/([\w-]{12})/", re.ASCII)
 
@@ -93,6 +99,7 @@ class AreaSessionMiddleware(SessionMiddleware):
         answer: HttpResponse = super().process_response(request, response)
         if request.area == CLINIC:  # type: ignore[attr-defined]
             rename_cookie(answer, LAUNCH_COOKIE + request.launch_key)  # type: ignore[attr-defined]
+            forget_oldest_launches(request, answer)
         return answer
 
 
@@ -117,10 +124,19 @@ def rename_cookie(response: HttpResponse, name: str) -> None:
     if morsel is None:
         return
     response.cookies[name] = morsel.value
-    response.cookies[name].update(
-        {"path": "/", "max-age": morsel["max-age"], "expires": morsel["expires"], "secure": True, "httponly": True,
-         "samesite": "None", "partitioned": True}
-    )  # fmt: skip
+    response.cookies[name].update({**_ATTRIBUTES, "max-age": morsel["max-age"], "expires": morsel["expires"]})
+
+
+def forget_oldest_launches(request: HttpRequest, response: HttpResponse) -> None:
+    """Where the answer sets one more launch cookie than a browser should carry, the oldest go: browsers send the older
+    cookie first (RFC 6265, section 5.4). Their launches say that they are over."""
+    new = [name for name in response.cookies if name.startswith(LAUNCH_COOKIE) and response.cookies[name].value]
+    held = [name for name, value in request.COOKIES.items() if name.startswith(LAUNCH_COOKIE) and value]
+    held = [name for name in held if name not in new]
+    for name in held[: max(len(held) + len(new) - MOST_LAUNCH_COOKIES, 0)] if new else []:
+        response.cookies[name] = ""
+        gone: dict[str, Any] = {"max-age": 0, "expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
+        response.cookies[name].update({**_ATTRIBUTES, **gone})
 
 
 class AreaAuthenticationMiddleware(AuthenticationMiddleware):

@@ -155,7 +155,7 @@ class BackOffice(_ModelAdmin):
             organization_id=user.organization_id, by=user.actor, action="audit.searched", entity="audit",
             at=timezone.now(), reason="history",
         )  # fmt: skip
-        names = {str(each.actor): each.get_username() for each in User.objects.all()}
+        names = {str(each.actor): str(each) for each in User.objects.all()}
         context = {
             **self.admin_site.each_context(request), "title": f"History of {self.name_of(row)}", "object": row,
             "module_name": str(self.opts.verbose_name_plural), "opts": self.opts,

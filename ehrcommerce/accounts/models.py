@@ -21,6 +21,10 @@ class Organization(models.Model):
     time_zone = models.CharField(max_length=40, default="America/Los_Angeles")
     link_days = models.PositiveSmallIntegerField(default=7, help_text="How long a purchase link works, 1 to 14 days.")
     adult_age = models.PositiveSmallIntegerField(default=18)
+    prescription_max_age_days = models.PositiveSmallIntegerField(
+        default=365, db_default=365,
+        help_text="Older prescriptions are not sold; most states set one year. 0: no limit (for test data).",
+    )  # fmt: skip
     match_postal_code = models.BooleanField(default=False, help_text="Ask for the postal code besides the birth date.")
     match_family_name = models.BooleanField(default=False, help_text="Ask for the family name besides the birth date.")
 

@@ -16,11 +16,17 @@ from ehrcommerce.disclosure.models import Consent, ConsentText
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One yes that is asked for. `recipient` is `supplier:<public id>`."""
+    """One yes that is asked for. `recipient` is `supplier:<public id>`; `payload_digest` what it would get."""
 
     purpose: str
     recipient: str
     recipient_name: str
+    payload_digest: bytes = b""
+
+
+def hash_of(language: str, text: str) -> bytes:
+    """By which the words of a consent are known."""
+    return hashlib.sha256(f"{language}\n{text}".encode()).digest()
 
 
 def give(
@@ -30,7 +36,7 @@ def give(
     """Record each yes. What is already agreed to stays as it was given the first time."""
     with transaction.atomic():
         words, _ = ConsentText.objects.get_or_create(
-            organization_id=organization_id, sha256=hashlib.sha256(f"{language}\n{text}".encode()).digest(),
+            organization_id=organization_id, sha256=hash_of(language, text),
             defaults={"language": language, "text": text, "first_shown_at": at},
         )  # fmt: skip
         given = []
@@ -40,7 +46,7 @@ def give(
                 withdrawn_at=None,
                 defaults={
                     "customer_key": customer_key, "recipient_name": one.recipient_name, "text": words,
-                    "identity_level": identity_level, "given_at": at,
+                    "identity_level": identity_level, "given_at": at, "payload_digest": one.payload_digest,
                 },
             )  # fmt: skip
             given.append(consent)
@@ -60,13 +66,15 @@ def withdraw(*, organization_id: int, subject: str, recipient: str, by: Actor, a
     return rows
 
 
-def require(*, organization_id: int, subject: str, purpose: str, recipient: str) -> None:
-    """Raises NoConsent unless this purpose and this recipient are agreed to now."""
+def require(*, organization_id: int, subject: str, purpose: str, recipient: str) -> Consent:
+    """The yes to this purpose and this recipient that stands now. Raises NoConsent where there is none."""
     rows = Consent.objects.filter(
         organization_id=organization_id, subject=subject, purpose=purpose, recipient=recipient, withdrawn_at=None
     )
-    if not rows.exists():
+    yes = rows.first()
+    if yes is None:
         raise NoConsent
+    return yes
 
 
 def live(*, organization_id: int, subject: str, recipient: str = "", lock: bool = False) -> list[Consent]:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.disclosure import extract, fhir, people, plans, values
+from ehrcommerce.disclosure import extract, fhir, medication, people, plans, values
 from ehrcommerce.disclosure.access import FhirAccess
-from ehrcommerce.disclosure.errors import ChartUnreadable, Fault, WrongResource
+from ehrcommerce.disclosure.errors import ChartUnreadable, Fault, WrongResource, busy_s, in_words
 from ehrcommerce.disclosure.fhir import Found
 from ehrcommerce.disclosure.pull import Pull, reason_of
 from ehrcommerce.disclosure.values import Json, Reference
@@ -38,19 +38,22 @@ GONE = (404, 410)
 # An EHR that answers so will answer so again: the reference stays unread, and its display speaks for it.
 NOT_TO_BE_READ = (400, 403, *GONE)
 COMMERCE = "commerce"
+# Where a resource of any type says whose it is.
+ABOUT = ("subject", "patient", "beneficiary")
 _WHY = {403: "not permitted", 404: "not offered by this EHR", 400: "not offered by this EHR"}
 
 
 def disclose_chart(
-    access: FhirAccess, *, by: Actor, at: datetime, only: Collection[str] = (), fhir_user: str = ""
+    access: FhirAccess, *, by: Actor, at: datetime, only: Collection[str] | None = None, fhir_user: str = ""
 ) -> ChartPage:
     """The clinician's page: banner, how to reach the patient, and every open order with what stands against it.
 
-    At most four requests go out at once; references that no search brought along follow in one round. `only` names the
-    order types to search; `fhir_user` is read along with the rest where the app does not know its user by name yet.
+    At most four requests go out at once; references that no search brought along follow in one round. `only` names
+    the order types to search, None all of them; `fhir_user` is read along with the rest where the app does not know
+    its user by name yet.
     Raises NoAgreement, ChartUnreadable, ChartForbidden, WrongPatient.
     """
-    types = tuple(name for name in ORDER_TYPES if not only or name in only)
+    types = tuple(name for name in ORDER_TYPES if only is None or name in only)
     kinds = tuple(derive.KIND_OF_TYPE[name] for name in types)
     pull = Pull(access, by, at, "chart.read", (*people.CHART_PURPOSES, *kinds), table.CLINICIAN)
     pull.begin()
@@ -67,6 +70,7 @@ def disclose_chart(
     chart, left = _resolved(pull, orders, everything)
     unread += [f"{left} references: not read"] if left else []
     page = _page(pull, person, _packets(orders, chart, access), tuple(unread))
+    _note(pull, [signed_in] if signed_in is not None else [])
     if isinstance(signed_in, Found):
         page = replace(page, user=people.practitioner(signed_in.resources[0], purpose=table.SIGN_IN))
     pull.end(("Patient", *found, "Medication", "Practitioner"))
@@ -92,19 +96,27 @@ def _unread(pull: Pull, searches: Mapping[str, Found | Fault]) -> list[str]:
         status = answer.status if isinstance(answer, FhirRefused) else 0
         if status == 401:
             pull.fail(answer)
-        said.append(f"{name}: {_WHY.get(status, 'did not answer')}")
+        wait_s = busy_s(answer)
+        why = _WHY.get(status, "did not answer") if wait_s is None else f"busy, try again {in_words(wait_s)}"
+        said.append(f"{name}: {why}")
     return said
+
+
+def _chart(pull: Pull) -> extract.Chart:
+    """Whose chart is read, when, and under which rules; nothing of it yet."""
+    access = pull.access
+    return extract.Chart(
+        access.base, access.patient_id, access.key_of, pull.at.date(),
+        prescription_max_age_days=access.prescription_max_age_days, medication_order=access.medication_order,
+    )  # fmt: skip
 
 
 def _check_patient(pull: Pull, resources: Iterable[Json]) -> None:
     """Another patient's record anywhere in the answer stops the whole reading (SMART hostile input 60)."""
-    access = pull.access
-    chart = extract.Chart(access.base, access.patient_id, access.key_of, pull.at.date())
+    chart = _chart(pull)
     for raw in resources:
-        name = raw.get("resourceType")
-        other_person = name == "Patient" and raw.get("id") != access.patient_id
-        element = "beneficiary" if name == "Coverage" else "subject"
-        if other_person or (name in (*ORDER_TYPES, "Coverage") and extract.belongs(raw, chart, element) == "other"):
+        other_person = raw.get("resourceType") == "Patient" and raw.get("id") != chart.patient_id
+        if other_person or any(extract.belongs(raw, chart, element) == "other" for element in ABOUT):
             pull.stop_at_other_patient()
 
 
@@ -112,27 +124,36 @@ def _listed(types: tuple[str, ...], found: Mapping[str, Found]) -> list[Json]:
     """Open orders of the types that were asked for, each once, in the order of the page."""
     once: dict[tuple[str, str], Json] = {}
     for name in types:
-        rows = found[name].resources if name in found else ()
+        rows = found[name].matches if name in found else ()
         for place, raw in enumerate(rows):
-            if raw.get("resourceType") == name and not extract.is_closed(raw):
-                once.setdefault((name, values.code(raw.get("id")) or f"?{place}"), raw)
-    return list(once.values())
+            if raw.get("resourceType") == name:
+                which = (name, values.code(raw.get("id")) or f"?{place}")
+                once[which] = values.newer(once.get(which, raw), raw)
+    return [raw for raw in once.values() if not extract.is_closed(raw)]
 
 
 def _resolved(pull: Pull, orders: Iterable[Json], brought: Iterable[Json]) -> tuple[extract.Chart, int]:
     """What the orders point to: brought along by the searches, the rest read in one round. With it, how many
     references could not be read for now."""
     access = pull.access
-    wanted = {one for raw in orders for one in extract.references(raw, access.base)}
+    orders = list(orders)
+    wanted = {one for raw in orders for one in extract.references(raw, access.base, access.medication_order)}
     have = _brought(brought, "Medication", "Practitioner")
     asked = sorted(wanted - have.keys())
     read, faults = fhir.read_all(access, asked[: fhir.MOST_REFERENCES], pull.purposes)
     final = {one for one, fault in faults.items() if isinstance(fault, FhirRefused) and fault.status in NOT_TO_BE_READ}
     lost = frozenset(asked) - read.keys() - final
-    if any(isinstance(fault, WrongResource) for fault in faults.values()):
-        pull.note_other_resource()
-    chart = extract.Chart(access.base, access.patient_id, access.key_of, pull.at.date(), {**have, **read}, lost)
+    _note(pull, faults.values())
+    if any(medication.is_twice(raw) for raw in orders):
+        pull.note_two_medicines()
+    chart = replace(_chart(pull), found={**have, **read}, lost=lost)
     return chart, len(lost)
+
+
+def _note(pull: Pull, answers: Iterable[Found | Fault]) -> None:
+    """Tell the privacy officer of a resource that came in place of the one that was asked for."""
+    if any(isinstance(answer, WrongResource) for answer in answers):
+        pull.note_other_resource()
 
 
 def _brought(resources: Iterable[Json], *types: str) -> dict[Reference, Json]:
@@ -219,22 +240,22 @@ def disclose_coverage(access: FhirAccess, *, by: Actor, at: datetime) -> tuple[C
     """Active plans of today, the one to ask first in front. Raises as disclose_orders."""
     pull = Pull(access, by, at, "coverage.read", (table.ELIGIBILITY,), table.PAYER)
     pull.begin()
-    answer = fhir.together({"Coverage": lambda: fhir.search_coverage(access)})["Coverage"]
+    answer = fhir.together(access, {"Coverage": fhir.search_coverage(access)})["Coverage"]
     if not isinstance(answer, Found):
         pull.fail(answer)
     _check_patient(pull, answer.resources)
     ours = [raw for raw in answer.resources if raw.get("resourceType") == "Coverage" and _is_ours(pull, raw)]
     have = _brought(answer.resources, "Organization")
     asked = sorted({one for raw in ours for one in plans.payers(raw, access.base)} - have.keys())
-    read, _ = fhir.read_all(access, asked[: fhir.MOST_REFERENCES], (table.ELIGIBILITY,))
+    read, faults = fhir.read_all(access, asked[: fhir.MOST_REFERENCES], (table.ELIGIBILITY,))
+    _note(pull, faults.values())
     facts = plans.plans(ours, base=access.base, on=at.date(), found={**have, **read})
     pull.end(("Coverage", "Organization"))
     return facts
 
 
 def _is_ours(pull: Pull, coverage: Json) -> bool:
-    access = pull.access
-    chart = extract.Chart(access.base, access.patient_id, access.key_of, pull.at.date())
+    chart = _chart(pull)
     return extract.belongs(coverage, chart, "beneficiary") == "ours"
 
 

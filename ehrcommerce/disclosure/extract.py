@@ -3,11 +3,12 @@
 The allow-list comes first (policy.derive.project); what follows here sees only what the table lets through, and says
 of every order that may not be sold why not."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from ehrcommerce.disclosure import dosage, people, values
+from ehrcommerce.disclosure import dosage, medication, people, values
+from ehrcommerce.disclosure.access import MEDICATION_ORDER
 from ehrcommerce.disclosure.values import Json, Reference, many, text
 from ehrcommerce.policy import derive
 from ehrcommerce.policy.packets import (
@@ -53,6 +54,10 @@ class Chart:
     found: Mapping[Reference, Json] = field(default_factory=dict)
     # References that the EHR did not answer for: what hangs on them cannot be sold now.
     lost: frozenset[Reference] = frozenset()
+    # Where a prescription's medicine is looked for, first to last.
+    medication_order: tuple[str, ...] = MEDICATION_ORDER
+    # How old a prescription may be; 0: as old as it likes. Most states let one run for a year.
+    prescription_max_age_days: int = 365
 
 
 def belongs(raw: Json, chart: Chart, element: str = "subject") -> str:
@@ -63,19 +68,17 @@ def belongs(raw: Json, chart: Chart, element: str = "subject") -> str:
     return "other" if values.patient_named(said) not in ("", chart.patient_id) else "unproven"
 
 
-def references(raw: Json, base: str) -> set[Reference]:
+def references(raw: Json, base: str, order: Sequence[str] = MEDICATION_ORDER) -> set[Reference]:
     """What must be read besides this order: its Medication and the Practitioner who signed it."""
     kept = _kept(raw)
-    said = (values.at_path(kept, "requester", "reference"), values.at_path(kept, "medicationReference", "reference"))
-    wanted = {found for one in said if (found := values.reference(one, base)) is not None}
-    if kept.get("medicationCodeableConcept"):
-        wanted = {one for one in wanted if one[0] != "Medication"}
-    return {one for one in wanted if one[0] in ("Medication", "Practitioner")}
+    signer = values.reference(values.at_path(kept, "requester", "reference"), base)
+    medicine = medication.to_read(kept, base=base, order=order)
+    return {one for one in (signer, medicine) if one and one[0] in ("Medication", "Practitioner")}
 
 
 def is_closed(raw: Json) -> bool:
     """Over and done: not listed on the clinician's page."""
-    return values.code(raw.get("status")) in CLOSED
+    return values.code(raw.get("status")).casefold() in CLOSED
 
 
 def order(raw: Json, chart: Chart, *, place: int = 0) -> ChartOrder:
@@ -84,10 +87,14 @@ def order(raw: Json, chart: Chart, *, place: int = 0) -> ChartOrder:
     known = values.FHIR_ID.fullmatch(values.code(kept.get("id")))
     key = chart.key_of(str(raw["resourceType"]), known[0] if known else f"?{place}")
     state = _state(kept, raw, chart)
-    if known is None or belongs(raw, chart) != "ours" or chart.lost & references(raw, chart.base):
+    if (
+        known is None
+        or belongs(raw, chart) != "ours"
+        or chart.lost & references(raw, chart.base, chart.medication_order)
+    ):
         return ChartOrder(OrderedItem(key, kind, UNREADABLE_NAME), replace(state, refusal="unreadable"))
     if _is_restricted(kept):
-        refusal = _refusal(kept, kind, chart.on)
+        refusal = _refusal(kept, kind, chart)
         return ChartOrder(OrderedItem(key, kind, RESTRICTED_NAME), replace(state, refusal=refusal))
     item = _READ[kind](_blank(key, kind, kept, raw, chart), kept, raw, chart)
     return _judged(item, state, kept, raw, chart)
@@ -112,11 +119,11 @@ def _state(kept: Json, raw: Json, chart: Chart) -> OrderState:
 
 def _judged(item: OrderedItem, state: OrderState, kept: Json, raw: Json, chart: Chart) -> ChartOrder:
     """The order with the first refusal that holds, in a fixed order."""
-    medication = _medication(raw, kept, chart)
-    refusal = _refusal(kept, item.kind, chart.on)
-    if not refusal and values.code(medication.get("status")) == "entered-in-error":
+    read = _medicine(raw, kept, chart).resource
+    refusal = _refusal(kept, item.kind, chart)
+    if not refusal and values.code(read.get("status")).casefold() == "entered-in-error":
         refusal = "entered_in_error"
-    if not refusal and "modifierExtension" in medication:
+    if not refusal and "modifierExtension" in read:
         refusal = "modifier_extension"
     if not refusal and not item.name:
         refusal = "no_code"
@@ -126,7 +133,7 @@ def _judged(item: OrderedItem, state: OrderState, kept: Json, raw: Json, chart: 
     return ChartOrder(named, replace(state, refusal=refusal))
 
 
-def _refusal(kept: Json, kind: str, on: date) -> str:
+def _refusal(kept: Json, kind: str, chart: Chart) -> str:
     by_status = {"active": "", "entered-in-error": "entered_in_error", "on-hold": "on_hold", "draft": "draft"}
     end = values.last_day(values.at_path(kept, "dispenseRequest", "validityPeriod", "end"))
     checks = (
@@ -137,9 +144,21 @@ def _refusal(kept: Json, kind: str, on: date) -> str:
         (_is_modified(kept), "modifier_extension"),
         (_is_restricted(kept), "restricted_label"),
         (_is_not_for_sale(kept, kind), "not_for_sale"),
-        (end is not None and end < on, "expired"),
+        (end is not None and end < chart.on, "expired"),
+        (kind == PRESCRIPTION, _age_refusal(kept, chart)),
     )
     return next((code for holds, code in checks if holds and code), "")
+
+
+def _age_refusal(kept: Json, chart: Chart) -> str:
+    """A prescription does not live for ever, whatever end the chart gives it. A year or a month counts from its first
+    day."""
+    if not chart.prescription_max_age_days:
+        return ""
+    signed = values.first_day(kept.get("authoredOn"))
+    if signed is None:
+        return "no_date"
+    return "too_old" if (chart.on - signed).days > chart.prescription_max_age_days else ""
 
 
 def _is_modified(kept: object) -> bool:
@@ -177,14 +196,8 @@ def _blank(key: str, kind: str, kept: Json, raw: Json, chart: Chart) -> OrderedI
     return OrderedItem(key=key, kind=kind, name="", ordered_on=signed, orderer_name=name, orderer_npi=facts.npi)
 
 
-def _medication(raw: Json, kept: Json, chart: Chart) -> Json:
-    """The Medication that the order points to, contained or read, cut down to its own rows; {} where there is none."""
-    said = values.at_path(kept, "medicationReference", "reference")
-    if kept.get("medicationCodeableConcept"):
-        return {}
-    found = chart.found.get(values.reference(said, chart.base) or ("", ""))
-    found = found or people.contained(raw, said, "Medication")
-    return derive.project(found, derive.paths("Medication", (PRESCRIPTION,)))
+def _medicine(raw: Json, kept: Json, chart: Chart) -> medication.Medicine:
+    return medication.of(raw, kept, base=chart.base, order=chart.medication_order, found=chart.found)
 
 
 def _codings(concept: object) -> tuple[Coding, ...]:
@@ -203,14 +216,13 @@ def _named(item: OrderedItem, concept: object, otherwise: object = None) -> Orde
 
 
 def _prescription(item: OrderedItem, kept: Json, raw: Json, chart: Chart) -> OrderedItem:
-    medication = _medication(raw, kept, chart)
-    concept = kept.get("medicationCodeableConcept") or medication.get("code")
-    item = _named(item, concept, values.at_path(kept, "medicationReference", "display"))
+    medicine = _medicine(raw, kept, chart)
+    item = _named(item, medicine.concept, medicine.display)
     said = many(kept.get("dosageInstruction"))
     amount, unit = values.quantity(values.at_path(kept, "dispenseRequest", "quantity"))
     generic = values.at_path(kept, "substitution", "allowedBoolean")
     return replace(
-        item, form=values.words_of(medication.get("form"), values.CODE_CAP), directions=dosage.directions(said),
+        item, form=values.words_of(medicine.resource.get("form"), values.CODE_CAP), directions=dosage.directions(said),
         route=dosage.route(said), dose=dosage.dose(said), timing=dosage.timing(said),
         quantity=amount, quantity_unit=unit,
         repeats=values.number(values.at_path(kept, "dispenseRequest", "numberOfRepeatsAllowed")),

@@ -24,7 +24,8 @@ class ConsentText(models.Model):
 class Consent(models.Model):
     """One person's yes to one purpose and one recipient; withdrawn at any time, never deleted.
 
-    `recipient` is `supplier:<public id>`; `subject` is the offer's public id.
+    `recipient` is `supplier:<public id>`; `subject` is the offer's public id; `payload_digest` stands for what exactly
+    the recipient may get.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -34,6 +35,7 @@ class Consent(models.Model):
     purpose = models.CharField(max_length=32)
     recipient = models.CharField(max_length=64)
     recipient_name = models.CharField(max_length=120)
+    payload_digest = models.BinaryField(max_length=32, default=b"", db_default=b"")
     text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="+")
     identity_level = models.PositiveSmallIntegerField()
     given_at = models.DateTimeField()

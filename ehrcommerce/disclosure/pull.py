@@ -9,7 +9,15 @@ from ehrcommerce.accounts import agreements
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.disclosure.access import FhirAccess
-from ehrcommerce.disclosure.errors import ChartForbidden, ChartUnreadable, Fault, WrongPatient, WrongResource
+from ehrcommerce.disclosure.errors import (
+    ChartBusy,
+    ChartForbidden,
+    ChartUnreadable,
+    Fault,
+    WrongPatient,
+    WrongResource,
+    busy_s,
+)
 from ehrcommerce.policy import derive
 from ehrcommerce.wire.fhir import FhirRefused
 
@@ -48,6 +56,9 @@ class Pull:
         """Turn a fault of the world into an error of the door, and say in the audit that nothing came through."""
         forbidden = isinstance(fault, FhirRefused) and fault.status in REFUSED
         self.end((), outcome="security" if isinstance(fault, WrongResource) else "failure", reason=reason_of(fault))
+        wait_s = busy_s(fault)
+        if wait_s is not None:
+            raise ChartBusy(wait_s) from fault
         raise (ChartForbidden() if forbidden else ChartUnreadable()) from fault
 
     def stop_at_other_patient(self) -> NoReturn:
@@ -58,6 +69,11 @@ class Pull:
     def note_other_resource(self) -> None:
         """A reference led to something else than it named. It was thrown away; the privacy officer should know."""
         replace(self, action="chart.other_resource").end((), outcome="security", reason="other_resource")
+
+    def note_two_medicines(self) -> None:
+        """An order names its medicine in two ways, which FHIR does not allow. The first by the row's order was taken;
+        whoever runs the connection should know."""
+        replace(self, action="chart.two_medicines").end((), reason="two_medicines")
 
 
 def reason_of(fault: Fault) -> str:

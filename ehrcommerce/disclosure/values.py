@@ -5,7 +5,7 @@ import calendar
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 NAME_CAP, DIRECTIONS_CAP, CODE_CAP, SYSTEM_CAP = 200, 500, 64, 200
@@ -136,6 +136,20 @@ def patient_named(value: Any) -> str:
     words = value.strip() if isinstance(value, str) else ""
     parts = words.split("/_history/")[0].rsplit("/", 2)
     return parts[-1] if len(parts) >= 2 and parts[-2] == "Patient" else ""
+
+
+def newer(first: Json, second: Json) -> Json:
+    """Of two versions of one resource the one that was changed last; the second where they do not say."""
+    one, other = (_instant(at_path(raw, "meta", "lastUpdated")) for raw in (first, second))
+    return first if one and other and one > other else second
+
+
+def _instant(value: Any) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
 
 
 def codes(concept: Any) -> set[str]:

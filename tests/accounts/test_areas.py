@@ -110,6 +110,21 @@ def test_a_deleted_launch_cookie_is_deleted_with_partitioned() -> None:
 
 
 @pytest.mark.django_db
+def test_of_too_many_launch_cookies_the_oldest_go() -> None:
+    """Browsers send the oldest first. Only an answer that sets one more takes some away."""
+    names = [f"__Host-l-{number:012d}" for number in (7, 3, *range(100, 123))]
+    header = "; ".join(["other=1", *(f"{name}=x" for name in names)])
+    answer = Client().get("/ehr/c/aaaaaaaaaaaa/", headers={"Cookie": header})
+    gone = [name for name in answer.cookies if not answer.cookies[name].value]
+    assert gone == names[:6]
+    assert all("Partitioned" in answer.cookies[name].OutputString() for name in gone)
+    assert all("Max-Age=0" in answer.cookies[name].OutputString() for name in gone)
+    few = "; ".join(f"{name}=x" for name in names[:19])
+    assert list(Client().get("/ehr/c/aaaaaaaaaaaa/", headers={"Cookie": few}).cookies) == ["__Host-l-aaaaaaaaaaaa"]
+    assert not Client().get("/staff/form/", headers={"Cookie": header}).cookies.keys() & set(names)
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("area", ["ehr/c/aaaaaaaaaaaa", "staff"])
 def test_a_form_of_clinic_and_staff_needs_the_secret_of_its_own_session(area: str) -> None:
     client = Client(enforce_csrf_checks=True)

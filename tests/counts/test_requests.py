@@ -92,4 +92,5 @@ def test_without_include_one_more_wave_reads_each_reference_once(live: Live, des
     entries = warm_launch(live, desk, chart.patient)
     again = [path for path in paths(entries) if "/Medication/" in path or "/Practitioner/" in path]
     assert len(again) == len(set(again)) == 6, again
+    assert len(entries) <= 6 + len(again), paths(entries)
     assert depth(entries) == 3, paths(entries)

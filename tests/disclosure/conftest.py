@@ -1,9 +1,11 @@
 """An EHR on loopback and the right to read Cy's chart there."""
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -11,6 +13,7 @@ from ehrcommerce.accounts.models import Organization, User
 from ehrcommerce.disclosure.access import FhirAccess
 from ehrcommerce.ehr.handles import key_maker
 from ehrcommerce.vault import walls
+from ehrcommerce.wire import exchange
 from ehrcommerce.wire.client import Partner
 from tests import factories
 from tests.disclosure import charts, fake_ehr
@@ -42,6 +45,20 @@ def opened(ehr: FakeEhr, clinic: Organization) -> Iterator[Open]:
 
     with walls.organization(clinic.pk):
         yield make
+
+
+@pytest.fixture
+def only_the_ehr(ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Whatever the answers say, no connection is opened to anybody but the EHR."""
+    peers, look = set[int](), exchange._outside
+
+    def seen(sock: socket.socket) -> socket.socket:
+        peers.add(sock.getpeername()[1])
+        return look(sock)
+
+    monkeypatch.setattr(exchange, "_outside", seen)
+    yield
+    assert peers <= {urlsplit(ehr.base).port}
 
 
 @pytest.fixture

@@ -50,8 +50,9 @@ class FakeEhr:
         self.replies: dict[str, list[Reply]] = {}
         self.asked: list[Asked] = []
         self.include, self.elements, self.page_size, self.pause_s = True, True, 1000, 0.0
-        self.refuses_status = False
+        self.refuses_status, self.takes_batch = False, False
         self.guard = threading.Lock()
+        self.under_way, self.busiest = 0, 0
         self.base = ""
 
     def put(self, *resources: Resource) -> None:
@@ -65,6 +66,16 @@ class FakeEhr:
 
     def reply(self, asked: Asked) -> Reply:
         with self.guard:
+            self.under_way += 1
+            self.busiest = max(self.busiest, self.under_way)
+        try:
+            return self._reply(asked)
+        finally:
+            with self.guard:
+                self.under_way -= 1
+
+    def _reply(self, asked: Asked) -> Reply:
+        with self.guard:
             self.asked.append(asked)
             waiting = self.replies.get(f"{asked.method} {asked.path}")
             chosen = (waiting.pop(0) if len(waiting) > 1 else waiting[0]) if waiting else None
@@ -77,7 +88,7 @@ class FakeEhr:
     def own_reply(self, asked: Asked) -> Reply:
         kind, _, name = asked.path.partition("/")
         if asked.method == "POST":
-            return self._create(asked, kind)
+            return self._create(asked, kind) if kind else self._batch(asked)
         found = self.resources.get((kind, name))
         if asked.method == "PUT":
             return self._update(asked, found)
@@ -106,7 +117,7 @@ class FakeEhr:
         return (
             wanted.get("patient") in (None, str(owner).removeprefix("Patient/"))
             and ("status" not in wanted or one.get("status") in wanted["status"].split(","))
-            and wanted.get("intent") in (None, one.get("intent"))
+            and ("intent" not in wanted or one.get("intent") in wanted["intent"].split(","))
             and wanted.get("identifier") in (None, *known)
         )
 
@@ -128,6 +139,20 @@ class FakeEhr:
                 if len(target) == 2 and target in self.resources:
                     found[target] = self.resources[target]
         return list(found.values())
+
+    def _batch(self, asked: Asked) -> Reply:
+        """Each entry as if it were asked for by itself, its status beside it."""
+        if not self.takes_batch:
+            return Reply(405, b"not here")
+        return bundle([self._entry(one["request"]["url"], asked) for one in json.loads(asked.body)["entry"]])
+
+    def _entry(self, url: str, asked: Asked) -> Resource:
+        parts = urlsplit(url)
+        waiting = self.replies.get(f"GET {parts.path}")
+        inner = Asked("GET", parts.path, tuple(parse_qsl(parts.query)), asked.headers, b"", asked.began)
+        chosen = (waiting.pop(0) if len(waiting) > 1 else waiting[0]) if waiting else self.own_reply(inner)
+        body = {"resource": json.loads(chosen.body)} if chosen.body else {}
+        return {**body, "response": {"status": f"{chosen.status} X"}}
 
     def _create(self, asked: Asked, kind: str) -> Reply:
         condition = asked.headers.get("If-None-Exist", "").removeprefix("identifier=")

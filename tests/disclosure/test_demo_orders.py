@@ -9,7 +9,7 @@ from tests.disclosure.charts import BASE, DEMO, TODAY, demo_order, patient_of
 from tests.sandbox.data.expected import EXPECTED, SELLABLE
 
 # These are the catalog's to say.
-AT_THE_CATALOG = {SELLABLE, "controlled", "no_price", "no_product", "ambiguous", "retired"}
+AT_THE_CATALOG = {SELLABLE, "controlled", "no_price", "no_product", "codes_disagree", "retired"}
 
 
 def refusal_of(name: str) -> str:

@@ -1,5 +1,6 @@
 """One order at a time: how each shape of a chart becomes a packet, and the fixed order of refusals."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,16 @@ def read(raw: Json, found: dict[tuple[str, str], Json] | None = None) -> ChartOr
         (prescription(dispenseRequest={"validityPeriod": {"end": "2025"}}), "expired"),
         (prescription(dispenseRequest={"validityPeriod": {"end": "2026-11-01T23:00:00"}}), "expired"),
         (prescription(dispenseRequest={"validityPeriod": {"end": "soon"}}), ""),
+        (prescription(authoredOn="2025-11-02"), ""),
+        (prescription(authoredOn="2025-11-01"), "too_old"),
+        (prescription(authoredOn="2025-11-01T23:59:00-08:00"), "too_old"),
+        (prescription(authoredOn="2025"), "too_old"),
+        (prescription(authoredOn="2026"), ""),
+        (prescription(authoredOn=None), "no_date"),
+        (prescription(authoredOn="soon"), "no_date"),
+        (prescription(authoredOn="2020-01-01", dispenseRequest={"validityPeriod": {"end": "2026-11-01"}}), "expired"),
+        (device(authoredOn="2020-01-01"), ""),
+        (kit(authoredOn="2020-01-01"), ""),
         (prescription(medicationCodeableConcept=None), "no_code"),
         (device(codeCodeableConcept=None), "no_code"),
         (kit(code={"text": "  "}), "no_code"),
@@ -73,6 +84,18 @@ def read(raw: Json, found: dict[tuple[str, str], Json] | None = None) -> ChartOr
 )
 def test_the_first_refusal_in_the_fixed_order_is_said(raw: Json, refusal: str) -> None:
     assert read(raw).state.refusal == refusal
+
+
+@pytest.mark.parametrize("authored", ["2011-11-01", None])
+def test_an_organization_without_a_longest_age_sells_old_prescriptions(authored: str | None) -> None:
+    free = replace(chart(), prescription_max_age_days=0)
+    assert extract.order(prescription(authoredOn=authored), free).state.refusal == ""
+
+
+def test_an_organization_chooses_its_longest_age() -> None:
+    strict = replace(chart(), prescription_max_age_days=2)
+    assert extract.order(prescription(authoredOn="2026-10-31"), strict).state.refusal == ""
+    assert extract.order(prescription(authoredOn="2026-10-30"), strict).state.refusal == "too_old"
 
 
 class TestMedicines:
