@@ -49,6 +49,13 @@ def choose(*, organization_id: int, port: str, at: datetime, state: str = "") ->
     raise NoSupplier
 
 
+def by_party(party: str, *, organization_id: int) -> Supplier | None:
+    """The supplier that a row names as its party; None where it names none that is there."""
+    public_id = party.removeprefix("supplier:")
+    found = Supplier.objects.filter(organization_id=organization_id, public_id=public_id) if public_id else None
+    return found.first() if found is not None else None
+
+
 def usable(supplier: Supplier, *, at: datetime) -> None:
     """Raises NoSupplier if this supplier may not be used now: called again right before each send."""
     live = agreements.is_live(organization_id=supplier.organization_id, party=supplier.party, at=at)

@@ -76,16 +76,22 @@ def _find(items: Sequence[OrderedItem], organization_id: int) -> Mapping[codes.K
 
 def _decide(item: OrderedItem, rows: Mapping[codes.Key, list[Product]]) -> Match:
     for keys in (codes.coded(item), codes.worded(item)):
-        products = {product.pk: product for key in keys for product in rows.get(key, ()) if product.kind == item.kind}
-        if products:
-            return _for_the_amount(item, _choose(list(products.values())))
+        by_key = [{product.pk: product for product in rows.get(key, ()) if product.kind == item.kind} for key in keys]
+        said = [products for products in by_key if products]
+        if said:
+            return _for_the_amount(item, _choose(said))
     return Match(None, "no_product")
 
 
-def _choose(products: Sequence[Product]) -> Match:
+def _choose(said: Sequence[Mapping[int, Product]]) -> Match:
+    """`said` is what each code of the order stands for. Codes without one product in common are an error of the order,
+    which its clinician can correct; several products behind the same code are the catalog's to choose from."""
+    products = list({pk: product for each in said for pk, product in each.items()}.values())
     controlled = [product for product in products if product.controlled_schedule]
     if controlled:
         return Match(controlled[0], "controlled")
+    if not set.intersection(*(set(each) for each in said)):
+        return Match(None, "codes_disagree")
     on_sale = [product for product in products if product.active]
     if not on_sale:
         return Match(products[0], "retired")

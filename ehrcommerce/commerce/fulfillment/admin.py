@@ -45,7 +45,7 @@ class LineInline(ShownInline):
 
     @admin.display(description="SKU")
     def sku(self, line: OrderLine) -> str:
-        return line.offer_line.product.sku
+        return line.offer_line.sold_as
 
     @admin.display(description="full price")
     def full(self, line: OrderLine) -> str:

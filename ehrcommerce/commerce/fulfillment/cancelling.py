@@ -32,7 +32,7 @@ class Cancel(Handler):
 
     def still_wanted(self, effect: Effect) -> None:
         order, fulfillment = progress.lock(effect.subject)
-        if fulfillment.state != OrderState.CANCEL_REQUESTED:
+        if not _is_wanted(fulfillment):
             raise Halt(Refused("not_wanted"))
         audit.record(
             organization_id=order.organization_id, by=progress.system(), action="fulfillment.cancelling",
@@ -53,7 +53,7 @@ class Cancel(Handler):
 
     def settle(self, effect: Effect, outcome: Outcome) -> None:
         order, fulfillment = progress.lock(effect.subject)
-        if fulfillment.state != OrderState.CANCEL_REQUESTED:
+        if not _is_wanted(fulfillment):
             return
         at, by = timezone.now(), progress.system()
         if isinstance(outcome, Done):
@@ -63,6 +63,12 @@ class Cancel(Handler):
             _too_late(order, fulfillment)
         elif isinstance(outcome, Refused | NeedsHuman):
             progress.step(order, fulfillment, OrderState.EXCEPTION, by=by, at=at, reason=f"cancel_{outcome.code}")
+
+
+def _is_wanted(fulfillment: Fulfillment) -> bool:
+    """Also after a try that ended in trouble: a person presses Retry, and the answer counts."""
+    in_doubt = fulfillment.state == OrderState.EXCEPTION and progress.is_asked_back(fulfillment)
+    return fulfillment.state == OrderState.CANCEL_REQUESTED or in_doubt
 
 
 def _too_late(order: Order, fulfillment: Fulfillment) -> None:

@@ -46,7 +46,7 @@ class Dispatch(Handler):
     # -- before: reads, no transaction --------------------------------------------------------------------------------
     def prepare(self, effect: Effect) -> bytes:
         fulfillment = self._fulfillment(effect)
-        if fulfillment.state not in MAY_BEGIN:
+        if fulfillment.state not in MAY_BEGIN or progress.is_asked_back(fulfillment):
             self._take_over(fulfillment, effect)
             raise Halt(Refused("not_wanted"))
         lines = _lines(fulfillment)
@@ -62,7 +62,7 @@ class Dispatch(Handler):
         request = payloads.request_for(
             fulfillment.order, lines, kind=fulfillment.kind, reference=str(fulfillment.public_id)
         )
-        if payloads.digest(request) != bytes(fulfillment.payload_digest or b""):
+        if payloads.renumbered(lines) or payloads.digest(request) != bytes(fulfillment.payload_digest or b""):
             raise Halt(NeedsHuman("payload_changed"))
         person = _person(fulfillment)
         _passed(fulfillment, finding)
@@ -98,7 +98,7 @@ class Dispatch(Handler):
         supplier = fulfillment.supplier
         try:
             chosen.usable(supplier, at=timezone.now())
-            consent.require(
+            yes = consent.require(
                 organization_id=order.organization_id, subject=str(order.offer.public_id), purpose=fulfillment.kind,
                 recipient=supplier.party,
             )  # fmt: skip
@@ -106,6 +106,10 @@ class Dispatch(Handler):
             raise Halt(NeedsHuman("no_agreement")) from problem
         except NoConsent as problem:
             raise Halt(Refused(f"{gate.STOPPED}no_consent")) from problem
+        offered = [line.offer_line for line in _lines(fulfillment)]
+        now = payloads.agreed(offered, kind=fulfillment.kind, supplier=supplier)
+        if yes.payload_digest and bytes(yes.payload_digest) != now:
+            raise Halt(NeedsHuman("payload_changed"))
         if not supplier.serves(order.ship_to["state"]):
             raise Halt(NeedsHuman("not_licensed"))
 
@@ -199,7 +203,7 @@ def _passed(fulfillment: Fulfillment, finding: gate.Finding) -> None:
     """Commit the check: its time and the versions that were seen."""
     with transaction.atomic():
         order, locked = progress.lock(str(fulfillment.public_id))
-        if locked.state not in MAY_BEGIN:
+        if locked.state not in MAY_BEGIN or progress.is_asked_back(locked):
             raise Halt(Refused("not_wanted"))
         locked.checked_at, locked.checked_versions = finding.checked_at, dict(finding.versions)
         locked.save(update_fields=["checked_at", "checked_versions"])

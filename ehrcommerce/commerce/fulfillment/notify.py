@@ -4,10 +4,10 @@ sum."""
 from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
-from ehrcommerce.commerce.fulfillment import progress
+from ehrcommerce.commerce.fulfillment import progress, telling
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.offers import links
-from ehrcommerce.commerce.offers.effects import messaging_supplier
+from ehrcommerce.commerce.offers.effects import messaging_supplier, must_be_usable
 from ehrcommerce.commerce.offers.messages import render
 from ehrcommerce.commerce.offers.models import Contact, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order
@@ -15,6 +15,7 @@ from ehrcommerce.outbox.handlers import LOOKUP, Handler
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import Done, Halt, Outcome, Refused
 from ehrcommerce.suppliers import chosen
+from ehrcommerce.suppliers.models import Supplier
 from ehrcommerce.suppliers.ports import Message
 
 
@@ -29,6 +30,8 @@ class Notify(Handler):
 
     def prepare(self, effect: Effect) -> bytes:
         order, name = _order_and_name(effect)
+        if telling.is_overtaken(order, name) and not effect.request_sha256:
+            raise Halt(Refused("overtaken"))
         link = PurchaseLink.objects.filter(offer=order.offer).order_by("-pk").first()
         contact = Contact.objects.filter(offer=order.offer, carries_link=True).first()
         if contact is None or not contact.value or link is None:
@@ -43,27 +46,50 @@ class Notify(Handler):
             reference=str(effect.public_id), channel=contact.channel, to=contact.value, sender=order.organization.alias,
             text=words.sms if contact.channel == "sms" else words.text, subject=words.subject, html=words.html,
         )  # fmt: skip
-        return chosen.messaging(messaging_supplier(effect.organization_id)).render(message)
+        return chosen.messaging(_first_messenger(effect)).render(message)
 
     def still_wanted(self, effect: Effect) -> None:
         order, name = _order_and_name(effect)
+        messenger = _messenger(effect)
         audit.record(
             organization_id=effect.organization_id, by=progress.system(), action="patient.notified",
             entity=f"order:{order.public_id}", at=timezone.now(), purpose="contact", reason=name,
-            recipient=messaging_supplier(effect.organization_id).party, customer_key=order.offer.customer_key,
+            recipient=messenger.party, customer_key=order.offer.customer_key,
         )  # fmt: skip
 
     def send(self, effect: Effect, body: bytes) -> Outcome:
-        messenger = chosen.messaging(messaging_supplier(effect.organization_id))
-        return messenger.deliver(body, idempotency_key=effect.idempotency_key)
+        return chosen.messaging(_messenger(effect)).deliver(body, idempotency_key=effect.idempotency_key)
 
     def ask(self, effect: Effect) -> Outcome:
-        messenger = chosen.messaging(messaging_supplier(effect.organization_id))
-        return Done() if messenger.find(str(effect.public_id)) else self.missing(effect)
+        found = chosen.messaging(_messenger(effect)).find(str(effect.public_id))
+        return Done() if found else self.missing(effect)
 
     def overdue(self, effect: Effect) -> Outcome:
         """Yesterday's news confuses more than it helps; the page has the whole story."""
         return Refused("stale")
+
+
+def _messenger(effect: Effect) -> Supplier:
+    """Who stands in the row since the message was planned: after an outage another one might say the same once more.
+    Halt where that one may not be used any more."""
+    party = Effect.objects.values_list("recipient", flat=True).get(pk=effect.pk)
+    return must_be_usable(chosen.by_party(party, organization_id=effect.organization_id)) if party else _choose(effect)
+
+
+def _first_messenger(effect: Effect) -> Supplier:
+    """The same; but where nothing went out yet, another may take the place of one that may not be used any more."""
+    try:
+        return _messenger(effect)
+    except Halt:
+        if effect.request_sha256:
+            raise
+        return _choose(effect)
+
+
+def _choose(effect: Effect) -> Supplier:
+    messenger = messaging_supplier(effect.organization_id)
+    Effect.objects.filter(pk=effect.pk, fence=effect.fence).update(recipient=messenger.party)
+    return messenger
 
 
 def _order_and_name(effect: Effect) -> tuple[Order, str]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from typing import Any
 
+from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.orders.models import Order, OrderLine
 from ehrcommerce.policy import derive, table
 from ehrcommerce.policy.digests import from_json as packet_of
@@ -57,13 +58,33 @@ def with_person(request: SupplyRequest, person: DispatchFacts | None) -> SupplyR
 
 
 def _line(kind: str, line: OrderLine) -> SupplyLine:
-    offered = line.offer_line
+    return _supply_line(kind, line.offer_line, line.quantity, line_id=str(line.public_id))
+
+
+def _supply_line(kind: str, offered: OfferLine, quantity: int, *, line_id: str) -> SupplyLine:
     item = packet_of(offered.packet)
     facts = _facts(item, kind) | {"routing_proof": offered.routing_proof} if kind == PRESCRIPTION else {}
     return SupplyLine(
-        line_id=str(line.public_id), sku=offered.product.sku, quantity=line.quantity,
+        line_id=line_id, sku=offered.sold_as, quantity=quantity,
         description=_described(item) if kind == DEVICE else "", facts=facts,
     )  # fmt: skip
+
+
+def agreed(lines: Iterable[OfferLine], *, kind: str, supplier: Supplier) -> bytes:
+    """32 bytes over what one recipient gets of an offer, for the patient's yes to it: which elements, and each item of
+    this kind as it goes out. Where the parcel goes is asked later, and shown in full before it is paid."""
+    items = [_item(kind, line, line.quantity) for line in lines if line.kind == kind]
+    text = json.dumps(
+        {"elements": elements_for(kind, supplier), "items": sorted(items, key=lambda item: str(item["line"]))},
+        ensure_ascii=False, sort_keys=True, separators=(",", ":"),
+    )  # fmt: skip
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _item(kind: str, offered: OfferLine, quantity: int) -> dict[str, Any]:
+    line = _supply_line(kind, offered, quantity, line_id=str(offered.public_id))
+    return {"line": line.line_id, "sku": line.sku, "quantity": line.quantity, "description": line.description,
+            "facts": dict(line.facts)}  # fmt: skip
 
 
 def _facts(item: OrderedItem, kind: str) -> dict[str, Any]:
@@ -80,6 +101,12 @@ def digest(request: SupplyRequest) -> bytes:
     """32 bytes over all that this hop gets. The person is left out: pulled for one dispatch, gone after it."""
     text = json.dumps(asdict(replace(request, person=None)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
+
+
+def renumbered(lines: Iterable[OrderLine]) -> bool:
+    """Whether the catalog gives one of these products another number today than it was offered under: what the
+    supplier would send for the old one nobody knows."""
+    return any(line.offer_line.sold_as != line.offer_line.product.sku for line in lines)
 
 
 def not_sold(lines: Iterable[OrderLine]) -> str:

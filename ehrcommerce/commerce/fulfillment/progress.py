@@ -81,7 +81,8 @@ def _reached(fulfillment: Fulfillment, said: str) -> str:
         return "" if before in HAS_LEFT else said if early else _O.CANCELLED
     if said == _O.EXCEPTION:
         return said if before in (_O.DISPATCHED, _O.ACCEPTED, _O.SHIPPED) else ""
-    if before == _O.CANCEL_REQUESTED:
+    if before == _O.CANCEL_REQUESTED or is_asked_back(fulfillment):
+        # That they still work on it is no answer to our asking it back: money and goods wait for one.
         return said if said in HAS_LEFT else ""
     if before == _O.EXCEPTION:
         shipped = fulfillment.shipments.exists()
@@ -89,10 +90,15 @@ def _reached(fulfillment: Fulfillment, said: str) -> str:
     return said if PROGRESS.get(said, 0) > PROGRESS.get(before, 0) else ""
 
 
+def is_asked_back(fulfillment: Fulfillment) -> bool:
+    """Whether a cancel of this part is under way, or ended without anybody knowing what the supplier does."""
+    return fulfillment.lines.filter(order_line__asked_back=True).exists()
+
+
 def _decide(fulfillment: Fulfillment, accepted: Mapping[str, bool] | None) -> None:
     """Which lines were taken: None for none. Lines that an accepting supplier does not name are taken."""
     for line in fulfillment.lines.select_related("order_line__offer_line__product"):
-        taken = accepted is not None and accepted.get(line.order_line.offer_line.product.sku, True)
+        taken = accepted is not None and accepted.get(line.order_line.offer_line.sold_as, True)
         if line.accepted != taken:
             line.accepted = taken
             line.save(update_fields=["accepted"])
@@ -139,6 +145,9 @@ def step(
     """Bring one fulfillment to a state, the order to what follows from all of them, and tell whoever should know."""
     for state in way(fulfillment.state, to):
         fulfillment.state = state
+    if to != _O.EXCEPTION:  # a cancel that ends in trouble is not settled
+        asked = OrderLine.objects.filter(fulfillment_line__fulfillment=fulfillment)
+        asked.exclude(asked_back=to == _O.CANCEL_REQUESTED).update(asked_back=to == _O.CANCEL_REQUESTED)
     fulfillment.reason, fulfillment.changed_at = (reason or fulfillment.reason)[:40], at
     fulfillment.save(update_fields=["state", "reason", "changed_at"])
     if to in OVER:

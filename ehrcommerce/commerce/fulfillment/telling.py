@@ -6,28 +6,40 @@ from datetime import datetime, timedelta
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order
+from ehrcommerce.commerce.orders.states import PROGRESS, OrderState
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.suppliers import chosen
+from ehrcommerce.suppliers.models import Port
+from ehrcommerce.suppliers.ports import NoSupplier
 
-# Event -> the message template status_<name>. Of an order once, of a parcel once for each; of money each time.
+# Event -> the message template status_<name>. Of an order once, of a part once for each; of money each time.
 ORDER_NEWS = {
     Code.PAYMENT_AUTHORIZED: "paid", Code.PAYMENT_REFUNDED: "refunded", Code.ORDER_STOPPED: "stopped",
     Code.CANCELLED: "cancelled", Code.REFUSED: "refused", Code.PARTLY_ACCEPTED: "news",
 }  # fmt: skip
+# A step of the whole order: where it has several parts, said at the first ("part of your order") and at the last.
+STEPS = {Code.ACCEPTED: "accepted", Code.SHIPPED: "shipped", Code.DELIVERED: "delivered"}
+PART, ALL = "_part", "_all"
 PARCEL_NEWS = {
-    Code.ACCEPTED: "accepted", Code.PARTLY_ACCEPTED: "news", Code.SHIPPED: "shipped", Code.DELIVERED: "delivered",
-    Code.RETURNED: "returned", Code.REFUSED: "refused", Code.EXCEPTION: "problem", Code.CANCEL_TOO_LATE: "news",
+    Code.PARTLY_ACCEPTED: "news", Code.RETURNED: "returned", Code.REFUSED: "refused", Code.EXCEPTION: "problem",
+    Code.CANCEL_TOO_LATE: "news",
 }  # fmt: skip
+# Every name that news of an order, and of one parcel, can have.
+ORDER_NAMES = (*ORDER_NEWS.values(), *(f"{step}{end}" for step in STEPS.values() for end in ("", PART, ALL)))
+PARCEL_NAMES = (*PARCEL_NEWS.values(), *STEPS.values())  # the steps as older rows name them
 REPORTED = frozenset(
     {Code.DISPATCHED, Code.ACCEPTED, Code.PARTLY_ACCEPTED, Code.SHIPPED, Code.DELIVERED, Code.COMPLETED, Code.RETURNED,
      Code.REFUSED, Code.CANCELLED, Code.CANCEL_TOO_LATE, Code.ORDER_STOPPED, Code.EXCEPTION}
 )  # fmt: skip
+OVER = (OrderState.CANCELLED, OrderState.REFUSED)
 STALE_AFTER = timedelta(hours=24)
 
 
 def about(order: Order, fulfillment: Fulfillment, code: str, *, at: datetime) -> None:
     """Plan what follows from an event of one fulfillment."""
-    if code in PARCEL_NEWS:
+    if code in STEPS:
+        _step(order, code, at)
+    elif code in PARCEL_NEWS:
         _message(order, f"f:{fulfillment.public_id}:{PARCEL_NEWS[Code(code)]}", at)
     else:
         about_order(order, code, at=at)
@@ -41,6 +53,36 @@ def about_order(order: Order, code: str, *, at: datetime) -> None:
         _message(order, f"o:{order.public_id}:{ORDER_NEWS[Code(code)]}", at)
 
 
+def _step(order: Order, code: str, at: datetime) -> None:
+    """One message for each real step of the order, however many parcels it comes in."""
+    name, parts = STEPS[Code(code)], _living(order)
+    there = all(_has_reached(state, code) for state in parts)
+    if code == Code.ACCEPTED:
+        # Not of a part, and not after something has left: "it is being packed" would be old news then.
+        if set(parts) == {OrderState.ACCEPTED}:
+            _message(order, f"o:{order.public_id}:{name}", at)
+    elif len(parts) == 1:
+        _message(order, f"o:{order.public_id}:{name}", at)
+    else:
+        _message(order, f"o:{order.public_id}:{name}{ALL if there else PART}", at)
+
+
+def is_overtaken(order: Order, name: str) -> bool:
+    """Whether the news of a part has become the news of the whole before it was sent."""
+    if not name.endswith(PART):
+        return False
+    return all(_has_reached(state, name.removesuffix(PART)) for state in _living(order))
+
+
+def _living(order: Order) -> list[str]:
+    parts = Fulfillment.objects.filter(order=order).exclude(state__in=OVER)
+    return list(parts.values_list("state", flat=True))
+
+
+def _has_reached(state: str, step: str) -> bool:
+    return PROGRESS.get(state, 0) >= PROGRESS[step]
+
+
 def _message(order: Order, subject: str, at: datetime) -> None:
     again = subject.endswith(":refunded")
     (outbox.plan_next if again else outbox.plan)(
@@ -49,7 +91,16 @@ def _message(order: Order, subject: str, at: datetime) -> None:
         organization_id=order.organization_id,
         at=at,
         deadline_at=at + STALE_AFTER,
+        recipient=_messenger_of(order, at),
     )
+
+
+def _messenger_of(order: Order, at: datetime) -> str:
+    """Chosen now and kept in the row; "" where there is none yet, and then the first try chooses."""
+    try:
+        return chosen.choose(organization_id=order.organization_id, port=Port.MESSAGING, at=at).party
+    except NoSupplier:
+        return ""
 
 
 def _report(fulfillment: Fulfillment, at: datetime) -> None:

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet
 
 from ehrcommerce.accounts.words import title
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
-from ehrcommerce.commerce.fulfillment.telling import ORDER_NEWS, PARCEL_NEWS
+from ehrcommerce.commerce.fulfillment.telling import ORDER_NAMES, PARCEL_NAMES
 from ehrcommerce.commerce.offers.models import PurchaseLink
 from ehrcommerce.commerce.orders.models import Order, OrderLine, Payment
 from ehrcommerce.commerce.orders.states import OrderState
@@ -41,8 +41,8 @@ def effects_of(order: Order) -> QuerySet[Effect]:
     payments = _ids(Payment.objects.filter(order=order).values_list("public_id", flat=True))
     parcels = _ids(Fulfillment.objects.filter(order=order).values_list("public_id", flat=True))
     lines = _ids(OrderLine.objects.filter(order=order).values_list("public_id", flat=True))
-    news = [f"o:{order_id}:{name}" for name in set(ORDER_NEWS.values())]
-    news += [f"f:{parcel}:{name}" for parcel in parcels for name in set(PARCEL_NEWS.values())]
+    news = [f"o:{order_id}:{name}" for name in set(ORDER_NAMES)]
+    news += [f"f:{parcel}:{name}" for parcel in parcels for name in set(PARCEL_NAMES)]
     reports = [f"{line}:{state}" for line in lines for state in OrderState.values]
     return Effect.objects.filter(
         Q(kind="offers.link", subject__in=links)

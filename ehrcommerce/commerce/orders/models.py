@@ -73,6 +73,11 @@ class OrderLine(models.Model):
     plan_cents = models.PositiveIntegerField(default=0)
     patient_cents = models.PositiveIntegerField()
     accepted = models.BooleanField(null=True)
+    asked_back = models.BooleanField(
+        db_default=False,
+        default=False,
+        help_text="Its supplier was asked to cancel it and has not settled that: no money is taken meanwhile.",
+    )
 
     class Meta:
         constraints = [

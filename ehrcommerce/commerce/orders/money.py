@@ -4,7 +4,7 @@ Everything here runs under the order's row lock and calls nobody: acts on money 
 
 from datetime import datetime, timedelta
 
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.orders import ledger, moves, signals
@@ -161,10 +161,12 @@ def settle(order: Order, *, at: datetime) -> None:
 
 
 def undecided(order: Order) -> bool:
-    """Whether a supplier's answer or a cancel is still awaited: until then the hold is neither taken nor given back."""
+    """Whether a supplier's answer or a cancel is still awaited, or a cancel ended in doubt: until that is settled the
+    hold is neither taken nor given back."""
     if order.state in OVER:
         return False
-    return order.state == OrderState.CANCEL_REQUESTED or OrderLine.objects.filter(order=order, accepted=None).exists()
+    open_lines = OrderLine.objects.filter(Q(accepted=None) | Q(asked_back=True), order=order)
+    return order.state == OrderState.CANCEL_REQUESTED or open_lines.exists()
 
 
 def _plan(kind: str, payment: Payment, at: datetime) -> None:

@@ -65,7 +65,7 @@ def quote(lines: Sequence[OfferLine], answer: EligibilityAnswer | None = None) -
 def _line(line: OfferLine, answer: EligibilityAnswer | None) -> QuoteLine:
     full = line.price_cents * line.quantity
     state, pays = _pays(line, full, answer)
-    return QuoteLine(str(line.public_id), line.product.sku, line.quantity, full, full - pays, pays, state)
+    return QuoteLine(str(line.public_id), line.sold_as, line.quantity, full, full - pays, pays, state)
 
 
 def _pays(line: OfferLine, full: int, answer: EligibilityAnswer | None) -> tuple[str, int]:

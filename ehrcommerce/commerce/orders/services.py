@@ -101,8 +101,13 @@ def start_payment(*, order: Order, by: Actor, at: datetime) -> Payment:
     """The payment of a quoted order, with the page to send the patient to in `page_url` ("" while it is being opened).
 
     An open one is used again; one that failed or expired is followed by another. Raises NothingToPay, NoSupplier.
-    Waits for the processor, so call it outside any transaction.
+    Waits for the processor, a few seconds at most in all, so call it outside any transaction.
     """
+    with outbox.a_page_waits():
+        return _started(order, by, at)
+
+
+def _started(order: Order, by: Actor, at: datetime) -> Payment:
     payment = money.live_payment(order)
     if payment is not None and payment.state == "open":
         payment = look_at_payment(payment=payment, at=at)

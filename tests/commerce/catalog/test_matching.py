@@ -75,7 +75,25 @@ def test_codings_that_disagree_find_nothing(shop: Shop) -> None:
     sell(shop, (RXNORM, "1"))
     sell(shop, (RXNORM, "2"))
     match = found(shop, item((RXNORM, "1"), (RXNORM, "2")))
-    assert (match.product, match.refusal) == (None, "ambiguous")
+    assert (match.product, match.refusal) == (None, "codes_disagree")
+
+
+def test_two_products_for_one_code_are_the_catalogs_to_choose_from(shop: Shop) -> None:
+    sell(shop, (RXNORM, "1"))
+    sell(shop, (RXNORM, "1"), ("http://loinc.org", "2"))
+    for codings in (((RXNORM, "1"),), ((RXNORM, "1"), ("http://loinc.org", "2"))):
+        match = found(shop, item(*codings))
+        assert (match.product, match.refusal) == (None, "ambiguous")
+
+
+def test_a_code_of_a_retired_product_still_disagrees_with_another_code(shop: Shop) -> None:
+    sell(shop, (RXNORM, "1"), active=False)
+    sell(shop, (RXNORM, "2"))
+    assert found(shop, item((RXNORM, "1"), (RXNORM, "2"))).refusal == "codes_disagree"
+
+
+def test_who_must_act_differs_between_two_products_and_two_meanings() -> None:
+    assert [REFUSALS[code].who for code in ("ambiguous", "codes_disagree")] == ["catalog", "clinician"]
 
 
 @pytest.mark.parametrize(
