@@ -79,8 +79,29 @@ def run(options: argparse.Namespace, home: Path) -> None:
             say("Starting web, worker and sweeper ...")
             supervisor.start(*(site.process(name) for name in ALL if name not in supervisor.children))
             print(table(site, state.admin, seconds=time.monotonic() - began), flush=True)
-            if not options.check:
-                supervisor.watch()
+            with told(site, home):
+                if not options.check:
+                    supervisor.watch()
+
+
+@contextmanager
+def told(site: Site, home: Path) -> Iterator[None]:
+    """While the demo runs, `manage.py <any command>` works on it: its settings, readable by the owner alone."""
+    file = home / "environment.json"
+    write_private(file, site.app_environment())
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def write_private(file: Path, values: object) -> None:
+    """JSON that only the owner can read, replaced as a whole."""
+    fresh = file.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as output:
+        json.dump(values, output, indent=1)
+    fresh.replace(file)
 
 
 # --------------------------------------------------------------------------------------------------------- state
@@ -105,11 +126,7 @@ class State:
 
     def save(self, **values: object) -> None:
         self.values.update(values)
-        fresh = self.file.with_suffix(".new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as output:
-            json.dump(self.values, output, indent=1)
-        fresh.replace(self.file)
+        write_private(self.file, self.values)
 
     def remember_admin(self, told: dict[str, str]) -> None:
         """The password is told once, when it is made."""

@@ -96,19 +96,23 @@ def watch(child: int, line: socket.socket, wakeup: int, *, stop_signal: int, pat
     """Wait until the child ends, or until nobody holds the line; then stop it. Returns the child's exit code."""
     deadline: float | None = None
     parent = os.getppid()
+    # poll: the line has the number that it had in the parent, and select takes none above 1023.
+    news = select.poll()
+    news.register(wakeup, select.POLLIN)
+    news.register(line, select.POLLIN)
     while True:
         code = reap(child)
         if code is not None:
             return code
         if deadline is not None and time.monotonic() > deadline:
             signal_group(child, signal.SIGKILL)
-        waiting = [wakeup] if deadline is not None else [wakeup, line.fileno()]
-        ready, _, _ = select.select(waiting, [], [], 1.0 if deadline is None else 0.1)
+        ready = {number for number, _ in news.poll(1000 if deadline is None else 100)}
         if wakeup in ready:
             os.read(wakeup, 64)
         left_alone = line.fileno() in ready and line.recv(64) == b""
         if deadline is None and (left_alone or os.getppid() != parent):
             signal_group(child, stop_signal)
+            news.unregister(line)
             deadline = time.monotonic() + patience_s
 
 

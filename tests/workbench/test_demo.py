@@ -1,9 +1,13 @@
 """The demo command on a miniature checkout: it says what it does, keeps what it made, and leaves nobody behind."""
 
+import fcntl
 import json
+import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +76,23 @@ def test_reset_begins_anew(checkout: Path) -> None:
     assert "ehrcommerce is running" in said
     assert "old" not in json.loads((checkout / ".demo" / "state.json").read_text())["secrets"]
     assert skeleton.gone_within(place_of(checkout), 1) == []
+
+
+def test_other_commands_work_on_the_demo_while_it_runs(checkout: Path) -> None:
+    (checkout / ".demo").mkdir()
+    kept = {"EHRC_SECRET_KEY": "told", "DJANGO_SETTINGS_MODULE": "nowhere.at_all"}
+    (checkout / ".demo" / "environment.json").write_text(json.dumps(kept))
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("EHRC_", "DJANGO_"))}
+
+    def asked() -> str:
+        command = [sys.executable, "manage.py", "check"]
+        done = subprocess.run(command, cwd=checkout, env=bare, capture_output=True, text=True, check=False)
+        return done.stderr
+
+    with (checkout / ".demo" / "lock").open("a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "Settings: those of the running demo." in asked()
+    assert "running demo." not in asked().replace("or from a running demo.", "")
 
 
 def test_a_taken_port_is_one_sentence(checkout: Path) -> None:

@@ -148,3 +148,18 @@ def test_ports() -> None:
         other.listen()
         with pytest.raises(PortTaken, match=f"Port {port} is in use"):
             claim_port(port)
+
+
+def test_a_parent_with_a_thousand_open_files_can_still_start_and_stop(supervisor: Supervisor, tmp_path: Path) -> None:
+    """The keeper's line has the number that it has here, above what select() takes."""
+    with (tmp_path / "open").open("w") as file:
+        held = [os.dup(file.fileno()) for _ in range(1100)]
+        try:
+            (said,) = supervisor.run(spec(tmp_path, "late", "print('here')"))
+            supervisor.start(spec(tmp_path, "stays", LISTENING))
+            supervisor.stop_all()
+        finally:
+            for number in held:
+                os.close(number)
+    assert said == "here\n"
+    assert gone_within(str(tmp_path), 2) == []
