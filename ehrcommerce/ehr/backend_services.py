@@ -3,7 +3,9 @@ kept in this process until shortly before it ends. Many workers ask at once; one
 
 from collections.abc import Sequence
 
-from ehrcommerce.ehr import client_app, discovery, smart
+from django.utils import timezone
+
+from ehrcommerce.ehr import alerts, client_app, discovery, smart
 from ehrcommerce.ehr.errors import (
     BackendRefused,
     BackendUnanswered,
@@ -13,6 +15,7 @@ from ehrcommerce.ehr.errors import (
     LaunchRefused,
     NoBackendServices,
     PkceDowngrade,
+    ScopeRefused,
     TokenRefused,
 )
 from ehrcommerce.ehr.models import EhrConnection
@@ -21,7 +24,7 @@ from ehrcommerce.ehr.oneflight import OneFlight
 BEFORE_END_S = 30.0
 REFUSED_REST_S = 300.0
 # What the EHR said in the agreed form and would say again: only a person can change it.
-REFUSALS = (ClientRefused, TokenRefused, IssuerChanged, EndpointElsewhere, PkceDowngrade)
+REFUSALS = (ClientRefused, TokenRefused, ScopeRefused, IssuerChanged, EndpointElsewhere, PkceDowngrade)
 
 _tokens: OneFlight[str] = OneFlight()
 _refused: OneFlight[bool] = OneFlight()
@@ -64,6 +67,8 @@ def _fetch(connection: EhrConnection, key: tuple[int, str, str, str]) -> tuple[s
         )  # fmt: skip
     except REFUSALS as problem:
         _refused.get(key, lambda: (True, REFUSED_REST_S))
+        if isinstance(problem, ClientRefused):
+            alerts.note(connection, alerts.CLIENT, timezone.now())
         raise BackendRefused from problem
     except LaunchRefused as problem:
         # A page of a gateway, half a document, nothing at all: no word of the EHR's. Waiting work asks again.

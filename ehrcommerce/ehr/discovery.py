@@ -7,15 +7,24 @@ library as it came: a poisoned document would switch off TLS verification, PKCE 
 import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from django.conf import settings
+from django.utils import timezone
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
 
-from ehrcommerce.ehr.errors import BadDiscovery, EhrUnreachable, EndpointElsewhere, IssuerChanged, PkceDowngrade
+from ehrcommerce.ehr import alerts
+from ehrcommerce.ehr.errors import (
+    BadDiscovery,
+    CertificateMissing,
+    EhrUnreachable,
+    EndpointElsewhere,
+    IssuerChanged,
+    PkceDowngrade,
+)
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.ehr.oneflight import OneFlight
 from ehrcommerce.wire.client import Answer, Partner, ask, origin
@@ -27,6 +36,9 @@ logger = logging.getLogger(__name__)
 SHORTEST_S, LONGEST_S = 300.0, 24 * 3600.0
 REFETCH_S = 300.0
 MAX_DOCUMENT, MAX_KEY_SET, MAX_KEYS = 256 * 1024, 100 * 1024, 20
+SMART, OPENID, PINNED = "smart_configuration", "openid_configuration", "pinned"
+# Of the addresses that the first launch pinned, those that everything hangs on.
+PINNED_NAMES = ("authorization_endpoint", "token_endpoint")
 SIGNING_KINDS = ("RSA", "EC")
 PUBLIC_MEMBERS = ("kty", "kid", "use", "alg", "n", "e", "crv", "x", "y")
 
@@ -40,6 +52,7 @@ class SmartConfiguration:
     issuer: str = ""
     jwks_uri: str = ""
     revocation_endpoint: str = ""
+    introspection_endpoint: str = ""
     capabilities: frozenset[str] = frozenset()
     scopes_supported: frozenset[str] = frozenset()
     names_issuer: bool = False
@@ -66,8 +79,17 @@ def connection_partner(connection: EhrConnection) -> Partner:
     return Partner(
         name=f"ehr {connection.slug}", base_url=origin(connection.fhir_base),
         also=tuple(connection.extra_origins.split()),
-        read_s=float(connection.read_s),
+        read_s=float(connection.read_s), connect_s=float(connection.connect_s),
+        rate_per_minute=connection.rate_per_minute, client_certificate=_certificate(connection),
     )  # fmt: skip
+
+
+def _certificate(connection: EhrConnection) -> str:
+    """The file behind the name in the row: keys and paths stand in the environment, never in a row."""
+    name = connection.client_certificate
+    if name and name not in settings.CLIENT_CERTIFICATES:
+        raise CertificateMissing
+    return str(settings.CLIENT_CERTIFICATES[name]) if name else ""
 
 
 def forget() -> None:
@@ -79,7 +101,10 @@ def forget() -> None:
 # -------------------------------------------------------------------------------------------------- configuration
 def configuration(connection: EhrConnection) -> SmartConfiguration:
     """D1 to D7. Raises EhrUnreachable, BadDiscovery and its kinds; nothing unusable is ever cached."""
-    pins = (connection.pk, connection.fhir_base, connection.extra_origins, connection.oidc_issuer, connection.jwks_uri)
+    pins = (
+        connection.pk, connection.fhir_base, connection.extra_origins, connection.issuers, connection.jwks_uri,
+        connection.jwks_source, *sorted(connection.pinned_endpoints.items()),
+    )  # fmt: skip
     return _configurations.get(pins, lambda: _fetch_configuration(connection))
 
 
@@ -87,7 +112,8 @@ def _fetch_configuration(connection: EhrConnection) -> tuple[SmartConfiguration,
     base = connection.fhir_base.rstrip("/")
     answer, document = _document(connection, f"{base}/.well-known/smart-configuration")
     found = read_configuration(document, connection)
-    if not found.jwks_uri and not connection.jwks_uri:
+    wanted = connection.jwks_source == OPENID or (connection.jwks_source == SMART and not found.jwks_uri)
+    if wanted and not connection.jwks_uri:
         found = _with_openid_keys(connection, found)
     return found, _life_s(answer)
 
@@ -96,35 +122,69 @@ def read_configuration(document: Mapping[str, Any], connection: EhrConnection) -
     """The record, or a refusal. Names that are not listed here have no effect."""
     _require_s256(document)
     issuer = _text(document, "issuer")
-    if issuer and connection.oidc_issuer and issuer != connection.oidc_issuer:
-        logger.error("connection %s: the EHR gives another issuer than the one pinned", connection.public_id)
+    if issuer and connection.oidc_issuer and issuer not in connection.issuers:
+        alerts.note(connection, alerts.ISSUER, timezone.now())
         raise IssuerChanged
-    jwks_uri = _endpoint(document, "jwks_uri", connection, required=False)
-    if jwks_uri and connection.jwks_uri and jwks_uri != connection.jwks_uri:
-        logger.error(
-            "connection %s: the EHR gives another jwks_uri than the one pinned; the pinned one is used",
-            connection.public_id,
-        )
     return SmartConfiguration(
-        authorization_endpoint=_endpoint(document, "authorization_endpoint", connection),
-        token_endpoint=_endpoint(document, "token_endpoint", connection),
-        revocation_endpoint=_endpoint(document, "revocation_endpoint", connection, required=False),
-        issuer=issuer, jwks_uri=connection.jwks_uri or jwks_uri,
+        authorization_endpoint=_pinned(document, "authorization_endpoint", connection),
+        token_endpoint=_pinned(document, "token_endpoint", connection),
+        revocation_endpoint=_extra(document, "revocation_endpoint", connection),
+        introspection_endpoint=_extra(document, "introspection_endpoint", connection),
+        issuer=issuer, jwks_uri=_jwks_uri(document, connection),
         capabilities=_texts(document, "capabilities"), scopes_supported=_texts(document, "scopes_supported"),
         names_issuer=document.get("authorization_response_iss_parameter_supported") is True,
     )  # fmt: skip
 
 
+def _pinned(document: Mapping[str, Any], name: str, connection: EhrConnection) -> str:
+    """D6: an address that moved away from its pinned value is reported and not used; the pinned one is."""
+    url, pinned = _endpoint(document, name, connection), str(connection.pinned_endpoints.get(name, ""))
+    if pinned and url != pinned and is_registered(connection, pinned):
+        alerts.note(connection, alerts.ENDPOINT, timezone.now())
+        return pinned
+    return url
+
+
+def _extra(document: Mapping[str, Any], name: str, connection: EhrConnection) -> str:
+    """An address that a launch can do without: one that is not registered is as if it were not named."""
+    try:
+        return _endpoint(document, name, connection, required=False)
+    except EndpointElsewhere:
+        logger.warning("connection %s: %s is not on a registered origin and is not used", connection.public_id, name)
+        return ""
+
+
+def _jwks_uri(document: Mapping[str, Any], connection: EhrConnection) -> str:
+    """The pinned one wins; where the row names another source, this document is not asked."""
+    if connection.jwks_source != SMART:
+        return connection.jwks_uri
+    jwks_uri = _endpoint(document, "jwks_uri", connection, required=False)
+    if jwks_uri and connection.jwks_uri and jwks_uri != connection.jwks_uri:
+        alerts.note(connection, alerts.KEYS, timezone.now())
+    return connection.jwks_uri or jwks_uri
+
+
 def _with_openid_keys(connection: EhrConnection, found: SmartConfiguration) -> SmartConfiguration:
-    """Older EHRs name their keys in the OpenID document only, below the issuer or below the FHIR base (I2)."""
-    below = (connection.oidc_issuer or found.issuer or connection.fhir_base).rstrip("/")
-    _, document = _document(connection, f"{below}/.well-known/openid-configuration")
+    """I2: older EHRs name their keys in the OpenID document only, below the issuer or else below the FHIR base."""
+    issuers = connection.issuers if connection.oidc_issuer else (*filter(None, [found.issuer]), *connection.issuers)
+    document = _openid_document(connection, issuers[0] if issuers else connection.fhir_base)
     issuer = _text(document, "issuer")
-    if not issuer or issuer != (connection.oidc_issuer or found.issuer or issuer):
+    if not issuer or (issuers and issuer not in issuers):
+        alerts.note(connection, alerts.ISSUER, timezone.now())
         raise IssuerChanged
-    return SmartConfiguration(
-        **{**vars(found), "issuer": issuer, "jwks_uri": _endpoint(document, "jwks_uri", connection)}
-    )
+    return replace(found, issuer=found.issuer or issuer, jwks_uri=_endpoint(document, "jwks_uri", connection))
+
+
+def _openid_document(connection: EhrConnection, issuer: str) -> dict[str, Any]:
+    """An issuer on an origin that is not registered is not asked."""
+    base = connection.fhir_base.rstrip("/")
+    below = [each for each in dict.fromkeys((issuer.rstrip("/"), base)) if is_registered(connection, each)] or [base]
+    for place in below[:-1]:
+        try:
+            return _document(connection, f"{place}/.well-known/openid-configuration")[1]
+        except BadDiscovery:
+            continue  # it is no address of a document: the FHIR base may be
+    return _document(connection, f"{below[-1]}/.well-known/openid-configuration")[1]
 
 
 def _require_s256(document: Mapping[str, Any]) -> None:

@@ -38,6 +38,13 @@ class BadIssuer(LaunchRefused):
     code = "L-ISS"
 
 
+class IssuerNotHttps(BadIssuer):
+    """The address of the EHR is http and not https, so whoever is on the way could read along. The people who run the
+    EHR give it a certificate and launch the app with the https address."""
+
+    code = "L-HTTP"
+
+
 class BadLaunch(LaunchRefused):
     """The launch is missing, given twice, or too long. Open the app from the patient's chart, not from a bookmark or a
     copied address."""
@@ -57,6 +64,45 @@ class ConnectionDisabled(LaunchRefused):
 
     status = 403
     code = "L-OFF"
+
+
+class TooManyLaunches(LaunchRefused):
+    """Too many launches came from this address within a minute. Wait a minute, then open the app again from the
+    patient's chart; if nobody here launched so often, tell your administrator."""
+
+    status = 429
+    code = "L-RATE"
+
+
+class NoStandalone(LaunchRefused):
+    """This EHR is not set up for a start without its own button. Open the app from the patient's chart; an
+    administrator can allow the other way at the EHR connection."""
+
+    status = 403
+    code = "L-START"
+
+
+class ClinicianUnsaid(NoStandalone):
+    """This EHR does not say who is a clinician, so nobody can start without its own button. Open the app from the
+    patient's chart; an administrator corrects 'Name of the user' or the start at the EHR connection."""
+
+    code = "L-WHO"
+
+
+class ScopesMisset(LaunchRefused):
+    """The scopes written at the EHR connection are not among those that the app may ask for. An administrator corrects
+    or empties them there."""
+
+    status = 502
+    code = "L-SCOPES"
+
+
+class CertificateMissing(LaunchRefused):
+    """The certificate that the EHR connection names is not installed here. An administrator enters it in the
+    environment (EHRC_CLIENT_CERTIFICATES) or takes the name out of the EHR connection."""
+
+    status = 502
+    code = "L-CERT"
 
 
 class AgreementMissing(LaunchRefused):
@@ -100,6 +146,12 @@ class IssuerChanged(BadDiscovery):
     then corrects the EHR connection."""
 
     code = "D-ISS"
+
+
+class LacksCapability(BadDiscovery):
+    """The EHR says that it does not offer a start without its own button. Open the app from the patient's chart."""
+
+    code = "D-CAP"
 
 
 # ------------------------------------------------------------------------------------------------------ the way back
@@ -157,11 +209,20 @@ class EhrSetup(LaunchRefused):
     code = "C-SETUP"
 
 
+class ScopeRefused(EhrSetup):
+    """The EHR refused one of the permissions that the app asks for. An administrator sets the scopes of the EHR
+    connection to those that the EHR knows, or lets the app ask once more with the fewest."""
+
+    code = "C-SCOPE"
+
+
 class EhrBusy(LaunchRefused):
     """The EHR's sign-in is busy or down. Open the app again from the patient's chart in a minute."""
 
     status = 502
     code = "C-BUSY"
+    # For how long it wants to be left alone; None where asking once more makes no sense.
+    wait_s: float | None = None
 
 
 # --------------------------------------------------------------------------------------------------------- the tokens
@@ -193,6 +254,14 @@ class NoPatient(LaunchRefused):
     code = "T-PATIENT"
 
 
+class PatientNotNamed(NoPatient):
+    """The EHR said who signed in, but not whose chart is open. Open the app from a patient's chart. If a chart was
+    open, this EHR names the patient only in `fhirUser` (as MEDENT does), which would open a chart by who signed in: an
+    administrator asks the people who run the EHR for the launch context `patient`; without it this EHR cannot be used."""
+
+    code = "T-USER"
+
+
 class BadIdentity(LaunchRefused):
     """The EHR's statement about who signed in cannot be trusted. Tell your administrator; nothing was read."""
 
@@ -218,6 +287,13 @@ class UserDisabled(LaunchRefused):
 
     status = 403
     code = "I-USER"
+
+
+class NotLetInYet(UserDisabled):
+    """Your EHR does not say that you are a clinician, so an administrator must let you in first. They find you under
+    Users and tick Active; then open the app again from the patient's chart."""
+
+    code = "I-WAITS"
 
 
 # ------------------------------------------------------------------------------------------------------------- later

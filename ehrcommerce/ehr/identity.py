@@ -1,16 +1,17 @@
 """Who signed in: OpenID Connect Core 1.0, section 3.1.3.7, checked by ourselves with joserfc, because the libraries'
 defaults accept an unsigned token when the EHR's own document says so, or another client's audience."""
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
-from joserfc.util import urlsafe_b64decode
+from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
 from ehrcommerce.ehr.errors import BadIdentity, ClockApart, NotAClinician
 from ehrcommerce.ehr.tokens import FHIR_ID
@@ -20,6 +21,7 @@ from ehrcommerce.wire.strict import StrictDecoder, one_object
 POSSIBLE_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384"})
 KIND_OF = {"R": "RSA", "P": "RSA", "E": "EC"}
 SKEW_S = 60
+REQUIRED, PROFILE_CLAIM, NOT_NEEDED = "required", "profile_claim", "not_needed"
 CLINICIAN_TYPES = ("Practitioner", "PractitionerRole")
 _CLINICIAN_SEGMENTS = frozenset({"practitioner", "practitionerrole"})
 _PATIENT_TYPES = frozenset({"patient", "relatedperson", "person", "device"})
@@ -27,23 +29,29 @@ _PATIENT_TYPES = frozenset({"patient", "relatedperson", "person", "device"})
 
 @dataclass(frozen=True)
 class Identity:
-    """The user of an EHR: known by (issuer, subject) and by nothing else. `fhir_user` is relative or ""."""
+    """The user of an EHR: known by (issuer, subject) and by nothing else. `fhir_user` is relative or ""; `patient` is
+    what some EHRs repeat of the launch context, "" where they do not. `said_clinician`: False where the EHR named no
+    user at all, and the row does not need one."""
 
     issuer: str
     subject: str
     fhir_user: str = ""
+    patient: str = field(default="", repr=False)
+    said_clinician: bool = True
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What this launch must find in its id_token."""
+    """What this launch must find in its id_token. `issuers`: the pinned one and those that the row lists beside it."""
 
-    issuer: str
+    issuers: tuple[str, ...]
     client_id: str
     nonce: str
     nonce_policy: str
     algorithms: frozenset[str]
     fhir_base: str
+    fhir_user_policy: str = REQUIRED
+    access_token: str = field(default="", repr=False)
 
 
 class _Registry(JWSRegistry):
@@ -65,16 +73,34 @@ def read_id_token(
     alg, kid = header.get("alg"), header.get("kid", "")
     if not isinstance(alg, str) or not isinstance(kid, str) or alg not in expected.algorithms & POSSIBLE_ALGORITHMS:
         raise BadIdentity
+    if "crit" in header:
+        raise BadIdentity  # RFC 7515, section 4.1.11: nothing that must be understood is understood here
     claims = _verified(token, alg, [key for key in keys_for(kid) if _fits(key, alg)])
+    _check_hash(claims, alg, expected.access_token)
     _check_parties(claims, expected)
     _check_times(claims, now_s)
     _check_nonce(claims, expected)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:
         raise BadIdentity
+    said = _said_user(claims, expected.fhir_user_policy)
+    absent = said is None and expected.fhir_user_policy == NOT_NEEDED
+    fhir_user = "" if absent else _fhir_user(said, expected.fhir_base)
     return Identity(
-        issuer=expected.issuer, subject=subject, fhir_user=_fhir_user(claims.get("fhirUser"), expected.fhir_base)
-    )
+        issuer=str(claims["iss"]), subject=subject, fhir_user=fhir_user, patient=_patient(claims.get("patient")),
+        said_clinician=not absent,
+    )  # fmt: skip
+
+
+def _said_user(claims: dict[str, Any], policy: str) -> Any:
+    """`fhirUser`; where the row says so, the older `profile` in its place."""
+    said = claims.get("fhirUser")
+    return claims.get("profile") if said is None and policy == PROFILE_CLAIM else said
+
+
+def _patient(value: Any) -> str:
+    """The id, from either way of writing it."""
+    return value.removeprefix("Patient/") if isinstance(value, str) else ""
 
 
 def _header(token: str) -> dict[str, Any]:
@@ -105,14 +131,26 @@ def _verified(token: str, alg: str, candidates: Sequence[Key]) -> dict[str, Any]
 
 
 def _check_parties(claims: dict[str, Any], expected: Expected) -> None:
-    """`iss` exactly the pinned one; `aud` names us, and others only where `azp` is us too."""
+    """`iss` exactly a pinned one; `aud` names us, and others only where `azp` is us too."""
     audience = claims.get("aud")
     audiences = [audience] if isinstance(audience, str) else audience
     if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
         raise BadIdentity
     others = [each for each in audiences if each != expected.client_id]
     party = claims.get("azp", None if others else expected.client_id)
-    if claims.get("iss") != expected.issuer or expected.client_id not in audiences or party != expected.client_id:
+    if claims.get("iss") not in expected.issuers:
+        raise BadIdentity
+    if expected.client_id not in audiences or party != expected.client_id:
+        raise BadIdentity
+
+
+def _check_hash(claims: dict[str, Any], alg: str, access_token: str) -> None:
+    """OpenID Connect Core, section 3.1.3.6: `at_hash`, where it is there, fits the access token that came with it."""
+    if "at_hash" not in claims or not access_token:
+        return
+    digest = hashlib.new(f"sha{alg[-3:]}", access_token.encode()).digest()
+    fits = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
+    if claims["at_hash"] != fits:
         raise BadIdentity
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from ehrcommerce.ehr.errors import BadIssuer
+from ehrcommerce.ehr.errors import BadIssuer, IssuerNotHttps
 
 MAX_LENGTH = 255
 _ALLOWED = re.compile(r"[A-Za-z0-9._~:/\[\]-]+")
@@ -16,7 +16,8 @@ _PORTS = {"https": 443, "http": 80}
 
 
 def canonical_iss(text: str) -> str:
-    """Lower-case scheme and host, default port left out, at most one slash at the end left out. Raises BadIssuer.
+    """Lower-case scheme and host, default port left out, at most one slash at the end left out. Raises BadIssuer and
+    IssuerNotHttps.
 
     Refused: other schemes than https (http only where loopback partners are allowed), user names, queries, fragments,
     dots that climb, escapes, literal addresses and local names.
@@ -29,6 +30,8 @@ def canonical_iss(text: str) -> str:
     except ValueError as problem:
         raise BadIssuer from problem
     scheme, host = parts.scheme.lower(), parts.hostname or ""
+    if scheme == "http" and _HOST.fullmatch(host) and not _may_be_host(scheme, host):
+        raise IssuerNotHttps
     if not _may_be_host(scheme, host):
         raise BadIssuer
     path = parts.path.removesuffix("/")

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from joserfc.jwk import ECKey, RSAKey
 
@@ -60,17 +61,59 @@ def public_jwk(held: Held) -> dict[str, str]:
     return {**named, "kid": held.kid, "alg": held.alg, "use": "sig"}
 
 
-def rotate(*, at: datetime) -> None:
-    """The next keys sign from now on; new next keys are published. Wait a day at least between two rotations."""
+class TooEarly(Exception):
+    """The next keys are not yet in every EHR's cache. Rotate later; with --force, some EHRs refuse the app's sign-in
+    until they fetch the key set again. After a leak use --compromised, which throws all keys away."""
+
+    def __init__(self, ready_at: datetime) -> None:
+        super().__init__(f"{type(self).__doc__} Ready at {ready_at:%Y-%m-%d %H:%M} UTC.")
+        self.ready_at = ready_at
+
+
+def ready_at() -> datetime:
+    """From when on every EHR that honors its cache knows the next keys, and the last rotation is digested."""
+    _read()
+    rows = SigningKey.objects.filter(state="next").values_list("created_at", flat=True)
+    return max(rows) + KEEP_RETIRED
+
+
+def rotate(*, at: datetime, force: bool = False, compromised: bool = False) -> list[str]:
+    """K2: the next keys sign from now on, new next keys are published, and the retired stay published as long as caches
+    live. `compromised`: whoever saw one key saw the table; none of it signs or stays published. Returns what was done, a
+    line a key. Raises TooEarly."""
+    ready = ready_at()
+    if at < ready and not (force or compromised):
+        raise TooEarly(ready)
     stock = _stock()
     with transaction.atomic():
         _hold_lock()
-        for alg in ALGORITHMS:
-            rows = SigningKey.objects.filter(alg=alg)
-            rows.filter(state="current").update(state="retired", retired_at=at)
-            rows.filter(state="next").update(state="current")
+        if compromised:
+            lines = _remove(SigningKey.objects.all())
+        else:
+            _step(at)
+            lines = _remove(SigningKey.objects.filter(state="retired", retired_at__lt=at - KEEP_RETIRED))
         _fill(at, stock)
+        lines += _told(SigningKey.objects.all())
     forget()
+    return lines
+
+
+def _step(at: datetime) -> None:
+    for alg in ALGORITHMS:
+        rows = SigningKey.objects.filter(alg=alg)
+        rows.filter(state="current").update(state="retired", retired_at=at)
+        rows.filter(state="next").update(state="current")
+
+
+def _remove(rows: QuerySet[SigningKey]) -> list[str]:
+    lines = [f"removed {row}" for row in _told(rows)]
+    rows.delete()
+    return lines
+
+
+def _told(rows: QuerySet[SigningKey]) -> list[str]:
+    """`ES384 current 3fa9...`: names of keys, nothing of them."""
+    return [f"{row.alg} {row.state} {row.kid}" for row in rows.order_by("alg", "state", "id")]
 
 
 def forget() -> None:
@@ -78,6 +121,7 @@ def forget() -> None:
     global _held
     with _guard:
         _held = ((), 0.0)
+        _parsed.clear()
 
 
 def _all() -> tuple[Held, ...]:

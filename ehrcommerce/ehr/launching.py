@@ -6,7 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from django.db import connection as database
@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 from ehrcommerce.accounts import agreements
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.ehr import client_app, discovery, identity, sessions, smart
+from ehrcommerce.ehr import alerts, client_app, discovery, identity, knob_rules, sessions, smart, users
 from ehrcommerce.ehr.discovery import SmartConfiguration
 from ehrcommerce.ehr.errors import (
     AgreementMissing,
@@ -24,20 +24,28 @@ from ehrcommerce.ehr.errors import (
     BadIdentity,
     BadIssuer,
     BadLaunch,
+    ClinicianUnsaid,
     ConnectionDisabled,
     EhrBusy,
     EhrSetup,
+    LacksCapability,
     LaunchRefused,
     MixedUp,
     NoPatient,
+    NoStandalone,
+    NotAClinician,
     OtherBrowser,
+    PatientNotNamed,
+    ScopeRefused,
     SignInRefused,
     StateUnknown,
     StateUsed,
     UnknownIssuer,
 )
+from ehrcommerce.ehr.identity import Identity
 from ehrcommerce.ehr.issuers import canonical_iss
 from ehrcommerce.ehr.models import EhrConnection, EhrSession, LaunchAttempt
+from ehrcommerce.ehr.tokens import TokenAnswer
 from ehrcommerce.vault import walls
 
 ATTEMPT_LIFE = timedelta(minutes=10)
@@ -47,7 +55,7 @@ STATE = re.compile(r"[\w-]{12}\.[\w-]{22,64}", re.ASCII)
 ERRORS: dict[str, type[LaunchRefused]] = {
     "access_denied": SignInRefused, "login_required": SignInRefused, "consent_required": SignInRefused,
     "interaction_required": SignInRefused, "server_error": EhrBusy, "temporarily_unavailable": EhrBusy,
-    "invalid_scope": EhrSetup, "unauthorized_client": EhrSetup, "unsupported_response_type": EhrSetup,
+    "invalid_scope": ScopeRefused, "unauthorized_client": EhrSetup, "unsupported_response_type": EhrSetup,
     "invalid_request": EhrSetup, "invalid_client": EhrSetup,
 }  # fmt: skip
 
@@ -60,6 +68,16 @@ def connection_by_iss(issuers: Sequence[str]) -> EhrConnection:
     found = _crossing("SELECT pk, organization_id FROM ehrc_connection_by_iss(%s)", canonical_iss(issuers[0]))
     if found is None:
         raise UnknownIssuer
+    return found
+
+
+def connection_to_start(slug: str) -> EhrConnection:
+    """L6: the connection of a start without the EHR's button, where its row allows that."""
+    try:
+        found = connection_by_slug(slug)
+    except StateUnknown as problem:
+        raise UnknownIssuer from problem
+    _require_allowed(found)
     return found
 
 
@@ -112,30 +130,71 @@ def one_launch(values: Sequence[str]) -> str:
     return values[0]
 
 
-def begin(connection: EhrConnection, *, launch: str, launch_key: str, at: datetime, second_try: bool = False) -> Begun:
-    """Write the attempt and say where to go. Raises errors.LaunchRefused; then nothing was written."""
+def begin(
+    connection: EhrConnection, *, launch: str, launch_key: str, at: datetime, second_try: bool = False,
+    reduced: bool = False,
+) -> Begun:  # fmt: skip
+    """Write the attempt and say where to go. No `launch`: staff began without the EHR. Raises errors.LaunchRefused; then
+    nothing was written."""
     require_usable(connection, at)
     published = discovery.configuration(connection)
+    if not launch:
+        _require_standalone(connection, published)
+    scope = _wanted(connection, published, standalone=not launch, reduced=reduced)
     attempt, browser = smart.new_attempt(launch_key), secrets.token_urlsafe(24)
+    if connection.nonce_policy == "off":
+        attempt = replace(attempt, nonce="")
     LaunchAttempt.objects.create(
         organization_id=connection.organization_id, connection=connection, launch_key=launch_key,
         state_sha256=_sha256(attempt.state), browser_sha256=_sha256(browser), code_verifier=attempt.code_verifier,
         nonce=attempt.nonce, launch=launch, started_at=at, expires_at=at + ATTEMPT_LIFE, second_try=second_try,
+        scope=scope, reduced=reduced,
     )  # fmt: skip
     fields = smart.authorization_fields(
-        client_app.of(connection),
-        attempt,
-        launch=launch,
-        aud=connection.fhir_base,
-        scope=_wanted(connection, published),
+        client_app.of(connection), attempt, launch=launch, aud=connection.aud, scope=scope
     )
     begun = Begun(published.authorization_endpoint, fields, browser)
-    long = len(begun.url) > smart.LONGEST_URL and "authorize-post" in published.capabilities
+    # A7: Epic takes a form at an EHR launch only, and a standalone start has no long value anyway.
+    long = bool(launch) and len(begun.url) > smart.LONGEST_URL and "authorize-post" in published.capabilities
     return Begun(begun.endpoint, fields, browser, by_form=long)
 
 
-def _wanted(connection: EhrConnection, published: SmartConfiguration) -> str:
-    return smart.scopes(connection.scope_dialect, supported=published.scopes_supported)
+def _require_standalone(connection: EhrConnection, published: SmartConfiguration) -> None:
+    """D5: an EHR that lists what it can do, and not this, would only show an error page of its own."""
+    _require_allowed(connection)
+    if published.capabilities and "launch-standalone" not in published.capabilities:
+        raise LacksCapability
+
+
+def _require_allowed(connection: EhrConnection) -> None:
+    """Without the EHR's button anybody who can sign in at the EHR gets here, also a patient of its portal: so the EHR
+    must say who is a clinician."""
+    if not connection.standalone:
+        raise NoStandalone
+    if not knob_rules.standalone_is_safe(connection.standalone, connection.fhir_user_policy):
+        raise ClinicianUnsaid
+
+
+def _wanted(
+    connection: EhrConnection, published: SmartConfiguration, *, standalone: bool = False, reduced: bool = False
+) -> str:
+    """A5, A6: the row's own scopes, or ours in the dialect that the EHR speaks (D5); the fewest after an
+    invalid_scope."""
+    user_needed = connection.fhir_user_policy != identity.NOT_NEEDED
+    if connection.launch_scopes and not reduced:
+        return smart.own_scopes(connection.launch_scopes, standalone=standalone, user_needed=user_needed)
+    usual = smart.FEWEST if reduced else smart.LAUNCH_SCOPES
+    return smart.scopes(
+        dialect(connection, published), standalone=standalone,
+        supported=frozenset() if reduced else published.scopes_supported,
+        wanted=[scope for scope in usual if user_needed or scope != "fhirUser"],
+    )  # fmt: skip
+
+
+def dialect(connection: EhrConnection, published: SmartConfiguration) -> str:
+    """v1 where the row says so, and where the EHR lists `permission-v1` without `permission-v2`."""
+    old = "permission-v1" in published.capabilities and "permission-v2" not in published.capabilities
+    return "v1" if old else connection.scope_dialect
 
 
 # ---------------------------------------------------------------------------------------------------------- callback
@@ -190,7 +249,21 @@ def begin_again(connection: EhrConnection, attempt: LaunchAttempt, *, launch_key
     begins in this window. Whoever owns the window signs in to the EHR as themselves, so a foreign code gains
     nothing."""
     _use_up(attempt, at)
-    return begin(connection, launch=attempt.launch, launch_key=launch_key, at=at, second_try=True)
+    return begin(
+        connection, launch=attempt.launch, launch_key=launch_key, at=at, second_try=True, reduced=attempt.reduced
+    )
+
+
+def may_reduce(connection: EhrConnection, attempt: LaunchAttempt) -> bool:
+    """After an invalid_scope: one more attempt with the fewest scopes, where the row allows it."""
+    return connection.retry_reduced_scopes and not attempt.reduced
+
+
+def begin_reduced(connection: EhrConnection, attempt: LaunchAttempt, *, launch_key: str, at: datetime) -> Begun:
+    """A new attempt: its own state, verifier and place; the first one is used up."""
+    return begin(
+        connection, launch=attempt.launch, launch_key=launch_key, at=at, second_try=attempt.second_try, reduced=True
+    )
 
 
 def _use_up(attempt: LaunchAttempt, at: datetime) -> None:
@@ -203,53 +276,96 @@ def finish(connection: EhrConnection, attempt: LaunchAttempt, answer: Returned, 
     """From a consumed attempt to a session: one request to the EHR when its documents are cached."""
     require_usable(connection, at)
     published = discovery.configuration(connection)
-    issuer = _issuer(connection, published, answer)
+    issuers = _issuers(connection, published, answer)
     if answer.error:
         raise ERRORS.get(answer.error, BadCallback)
     token = smart.exchange_code(
         client_app.of(connection), partner=discovery.connection_partner(connection),
-        token_endpoint=published.token_endpoint,
-        code=answer.code, code_verifier=attempt.code_verifier, requested=_wanted(connection, published),
+        token_endpoint=published.token_endpoint, code=answer.code, code_verifier=attempt.code_verifier,
+        requested=attempt.scope or _wanted(connection, published, standalone=not attempt.launch),
     )  # fmt: skip
     if not token.patient:
-        raise NoPatient
+        raise _why_no_patient(connection, published, attempt, token, issuers, at)
     if not token.id_token:
         raise BadIdentity
-    who = identity.read_id_token(
-        token.id_token, now_s=at.timestamp(), keys_for=lambda kid: discovery.keys_for(connection, published, kid=kid),
-        expected=identity.Expected(
-            issuer=issuer, client_id=connection.client_id, nonce=attempt.nonce, nonce_policy=connection.nonce_policy,
-            algorithms=identity.allowed(connection.id_token_algs), fhir_base=connection.fhir_base,
-        ),
-    )  # fmt: skip
+    who = _identity(connection, published, attempt, token, issuers, at)
+    if who.patient not in ("", token.patient):
+        raise BadIdentity
+    users.require_let_in(connection, who)
     with transaction.atomic():
-        _pin(connection, issuer, published.jwks_uri, at)
+        _pin(connection, published.issuer or who.issuer, published, token.tenant, at)
         return sessions.start(connection=connection, launch_key=attempt.launch_key, answer=token, identity=who, at=at)
 
 
-def _issuer(connection: EhrConnection, published: SmartConfiguration, answer: Returned) -> str:
-    """B4 (RFC 9207): the pinned issuer, which a callback that names one must name exactly."""
-    issuer = connection.oidc_issuer or published.issuer
-    if not issuer:
+def _identity(
+    connection: EhrConnection, published: SmartConfiguration, attempt: LaunchAttempt, token: TokenAnswer,
+    issuers: tuple[str, ...], at: datetime,
+) -> Identity:  # fmt: skip
+    return identity.read_id_token(
+        token.id_token, now_s=at.timestamp(), keys_for=lambda kid: discovery.keys_for(connection, published, kid=kid),
+        expected=identity.Expected(
+            issuers=issuers, client_id=connection.client_id, nonce=attempt.nonce,
+            nonce_policy=connection.nonce_policy, algorithms=identity.allowed(connection.id_token_algs),
+            fhir_base=connection.fhir_base, fhir_user_policy=connection.fhir_user_policy,
+            access_token=token.access_token,
+        ),
+    )  # fmt: skip
+
+
+def _why_no_patient(
+    connection: EhrConnection, published: SmartConfiguration, attempt: LaunchAttempt, token: TokenAnswer,
+    issuers: tuple[str, ...], at: datetime,
+) -> LaunchRefused:  # fmt: skip
+    """T7: no chart, no launch. An EHR that names the user and never the patient is told from a launch outside of a
+    chart as well as can be: by a sound id_token."""
+    if not token.id_token:
+        return NoPatient()
+    try:
+        _identity(connection, published, attempt, token, issuers, at)
+    except NotAClinician:
+        return PatientNotNamed()
+    except LaunchRefused:
+        return NoPatient()
+    return PatientNotNamed()
+
+
+def _issuers(connection: EhrConnection, published: SmartConfiguration, answer: Returned) -> tuple[str, ...]:
+    """B4 (RFC 9207): the pinned issuer or one listed beside it, which a callback that names one must name exactly."""
+    found = connection.issuers if connection.oidc_issuer else tuple(filter(None, (published.issuer, *connection.issuers)))
+    if not found:
         raise BadIdentity
-    if (answer.issuer is None and published.names_issuer) or answer.issuer not in (None, issuer):
+    if (answer.issuer is None and published.names_issuer) or answer.issuer not in (None, *found):
         raise MixedUp
-    return issuer
+    return found
 
 
-def _pin(connection: EhrConnection, issuer: str, jwks_uri: str, at: datetime) -> None:
-    """At the first launch that succeeds: from now on a change at the EHR is a refusal until somebody looks at it."""
+def _pin(connection: EhrConnection, issuer: str, published: SmartConfiguration, tenant: str, at: datetime) -> None:
+    """At the first launch that succeeds, the EHR's own issuer rather than a further one that signed in: from now on a
+    change at the EHR is refused, or reported and not used, until somebody looks at it (D6). X6: another tenant is
+    reported."""
+    addresses = {name: getattr(published, name) for name in discovery.PINNED_NAMES}
+    first: dict[str, object] = {"oidc_issuer": issuer, "jwks_uri": published.jwks_uri, "pinned_endpoints": addresses}
+    if tenant:
+        first["tenant"] = tenant
     row = EhrConnection.objects.filter(pk=connection.pk)
-    pinned = row.filter(oidc_issuer="").update(oidc_issuer=issuer) + row.filter(jwks_uri="").update(jwks_uri=jwks_uri)
+    pinned = [
+        name for name, value in first.items()
+        if value and not getattr(connection, name)
+        and row.filter(**{name: {} if name == "pinned_endpoints" else ""}).update(**{name: value})
+    ]  # fmt: skip
     if pinned:
         audit.record(
             organization_id=connection.organization_id, by=Actor("ehr", str(connection.public_id)), at=at,
             action="connection.pinned", entity=f"connection:{connection.public_id}",
         )  # fmt: skip
+    if tenant and connection.tenant not in ("", tenant):
+        alerts.note(connection, alerts.TENANT, at)
 
 
 def note_refusal(connection: EhrConnection, refusal: LaunchRefused, at: datetime) -> None:
     """The audit row of a launch that did not begin. Codes only: nothing that came from outside."""
+    if isinstance(refusal, MixedUp) and not alerts.first_mixed_up(connection, at):
+        return
     audit.record(
         organization_id=connection.organization_id, by=Actor("ehr", str(connection.public_id)), action="launch.refused",
         entity=f"connection:{connection.public_id}", at=at, outcome="refused", reason=refusal.code,

@@ -1,5 +1,6 @@
 """A value of a partner that many threads want at once and that lives for a while: one of them fetches, the rest wait.
-For discovery, key sets and access tokens, kept in this process alone."""
+For discovery, key sets and access tokens, kept in this process alone: what is over goes when something new comes, and
+there are never more than MOST, since keys may be made of what a partner says."""
 
 import threading
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+MOST = 1000
 
 
 class OneFlight(Generic[T]):
@@ -32,8 +34,16 @@ class OneFlight(Generic[T]):
     def _fetch(self, key: Hashable, fetch: Callable[[], tuple[T, float]]) -> T:
         value, life_s = fetch()
         with self._lock:
+            self._make_room()
             self._kept[key] = (value, time.monotonic() + life_s)
         return value
+
+    def _make_room(self) -> None:
+        """For one more. A flight under way stays; what it may cost to lose one that is about to begin is a second fetch."""
+        now = time.monotonic()
+        living = sorted(((end, key) for key, (_, end) in self._kept.items() if end > now), key=lambda each: each[0])
+        self._kept = {key: self._kept[key] for _, key in living[max(len(living) - MOST + 1, 0) :]}
+        self._flights = {key: lock for key, lock in self._flights.items() if key in self._kept or lock.locked()}
 
     def peek(self, key: Hashable) -> T | None:
         """The kept value if it still lives."""

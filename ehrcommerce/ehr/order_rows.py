@@ -9,16 +9,20 @@ from ehrcommerce.accounts.models import User
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.offers import services as offers
-from ehrcommerce.commerce.offers.models import LinkState, Offer
+from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.commerce.offers.services import Sent
+from ehrcommerce.ehr.days import day_words
 from ehrcommerce.policy.digests import digest
 from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ChartPage
 from ehrcommerce.policy.refusals import REFUSALS, Refusal
 
 LINK_WORDS = {
-    LinkState.SENT: "Link sent", LinkState.OPENED: "Link opened, not paid", LinkState.VERIFIED: "Patient is at checkout",
-    LinkState.LOCKED: "Locked after wrong answers", LinkState.COMPLETED: "Ordered",
+    LinkState.DRAFT: "Not sent yet", LinkState.SENT: "Link sent", LinkState.OPENED: "Link opened, not paid",
+    LinkState.VERIFIED: "Patient is at checkout", LinkState.LOCKED: "Locked after wrong answers",
+    LinkState.EXPIRED: "Too old", LinkState.SUPERSEDED: "Replaced by a newer link", LinkState.REVOKED: "Taken back",
+    LinkState.COMPLETED: "Ordered",
 }  # fmt: skip
+PRINTED_WORDS, DECLINED_WORDS = "Link printed", "Patient said no thanks"
 ORDER_WORDS = {
     "quoted": "Waiting for payment", "authorized": "Paid, being prepared", "gated": "Waiting for the chart",
     "dispatched": "Sent to the supplier", "accepted": "Accepted by the supplier", "shipped": "Shipped",
@@ -30,6 +34,17 @@ OVER = ("cancelled", "refused", "returned")
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """What a clinician reads of a link and its order. `stands`: an order goes on, so nothing may be sent again; `over`:
+    it was ordered and that is over; `declined`: the patient said no, and may change their mind."""
+
+    words: str
+    stands: bool = False
+    over: bool = False
+    declined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
     """One order as the clinician sees it."""
 
@@ -37,8 +52,7 @@ class Row:
     product: Product | None
     refusal: Refusal | None
     sent: Sent | None
-    state_words: str
-    paid: bool
+    progress: Progress
     ticked: bool
     today: bool
     quantity: int = 1
@@ -52,19 +66,17 @@ class Row:
         return digest(self.order.item).hex()
 
     @property
+    def paid(self) -> bool:
+        return self.progress.stands
+
+    @property
     def selectable(self) -> bool:
         return self.refusal is None and not self.paid
 
     @property
     def ordered(self) -> str:
-        """`Today`, `Nov 15` or `Nov 15, 2025`: short, and never a guess."""
-        try:
-            day = date.fromisoformat(self.order.item.ordered_on[:10])
-        except ValueError:
-            return "Not known"
-        if self.today:
-            return "Today"
-        return f"{day:%b} {day.day}, {day.year}"
+        """`Today` or `15-Nov-2025`, as precise as the chart has it: never a guess."""
+        return "Today" if self.today else day_words(self.order.item.ordered_on)
 
     @property
     def priced(self) -> bool:
@@ -112,14 +124,14 @@ def _row(
     code = page.banner.refusal or order.state.refusal or match.refusal
     refusal = REFUSALS[code] if code else None
     sent = newest.get(order.item.key)
-    words, paid = _progress(sent)
+    progress = progress_of(sent.offer, sent.link) if sent else Progress("")
     # The EHR's clock may be ahead of the clinic's own day.
     is_today = order.item.ordered_on[:10] >= today.isoformat()
     ready = refusal is None and sent is None
     mine = _same(order.item.orderer_npi, user.npi) or _same(order.item.orderer_name, user.display_name)
     chosen = order.item.key in focus if focus else is_today and mine
     return Row(
-        order, match.product, refusal, sent, words, paid, ticked=ready and chosen, today=is_today,
+        order, match.product, refusal, sent, progress, ticked=ready and chosen, today=is_today,
         quantity=match.quantity,
     )  # fmt: skip
 
@@ -134,13 +146,16 @@ def stands(offer: Offer) -> bool:
     return any(order.state not in OVER for order in offer.orders.all())
 
 
-def _progress(sent: Sent | None) -> tuple[str, bool]:
-    """The words for a sent row, and whether an order stands on it (then it cannot be sent again)."""
-    if sent is None:
-        return "", False
-    orders = [order for order in sent.offer.orders.all() if order.state not in OVER]
+def progress_of(offer: Offer, link: PurchaseLink) -> Progress:
+    """Where an offer stands: its order, where one goes on; else its link, and whether the patient said no."""
+    orders = [order for order in offer.orders.all() if order.state not in OVER]
     if orders:
-        return ORDER_WORDS[orders[0].state], True
-    if sent.link.state == LinkState.COMPLETED:
-        return "", False
-    return LINK_WORDS.get(LinkState(sent.link.state), ""), False
+        return Progress(ORDER_WORDS[orders[0].state], stands=True)
+    over = list(offer.orders.all())
+    if link.state == LinkState.COMPLETED:
+        return Progress(ORDER_WORDS[over[-1].state] if over else "", over=True)
+    if link.state in LIVE_LINK and link.declined_at:
+        return Progress(DECLINED_WORDS, declined=True)
+    if link.state == LinkState.SENT and link.is_printed:
+        return Progress(PRINTED_WORDS)
+    return Progress(LINK_WORDS[LinkState(link.state)])

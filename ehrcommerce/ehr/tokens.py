@@ -1,17 +1,19 @@
 """What a token endpoint says, read strictly: SMART App Launch 2.2, "Obtain access token" and "Launch context"
-(https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#response-5). Rule numbers: docs/smart-client.md."""
+(https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#response-5). Rule numbers: docs/smart-conformance.md."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ehrcommerce.ehr.errors import BadToken, ClientRefused, EhrBusy, NoPatient, TokenRefused
+from ehrcommerce.ehr.errors import BadToken, ClientRefused, EhrBusy, NoPatient, ScopeRefused, TokenRefused
+from ehrcommerce.policy.derive import KIND_OF_TYPE
 from ehrcommerce.wire.strict import one_object
 
 DEFAULT_LIFE_S, LONGEST_LIFE_S = 300, 24 * 3600
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 REFERENCE = re.compile(r"[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-.]{1,64}")
+INTENT = re.compile(r"[A-Za-z][\w.:/-]{0,39}", re.ASCII)
 _SCOPE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]{2,40}|\*)\.([A-Za-z*]{1,5})(\?\S*)?")
 _ORDER = "cruds"
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
@@ -28,6 +30,17 @@ class Grant:
 
 
 @dataclass(frozen=True)
+class Manners:
+    """What one EHR is known to write otherwise, by its row: `token_type` left out, `Patient/1` where an id belongs."""
+
+    token_type_optional: bool = False
+    patient_prefix_ok: bool = False
+
+
+STRICT = Manners()
+
+
+@dataclass(frozen=True)
 class TokenAnswer:
     """A token and the launch context that came with it. What is not named here was not read."""
 
@@ -41,6 +54,9 @@ class TokenAnswer:
     focus: tuple[str, ...] = field(default=(), repr=False)
     need_patient_banner: bool = True
     style_url: str = ""
+    intent: str = ""
+    tenant: str = ""
+    names_scope: bool = True
 
 
 # ------------------------------------------------------------------------------------------------------- the answer
@@ -57,26 +73,31 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
         raise ClientRefused
     if status == 429 or status >= 500 or error == "temporarily_unavailable":
         raise EhrBusy
-    raise TokenRefused
+    raise ScopeRefused if error == "invalid_scope" else TokenRefused
 
 
-def parse(found: Mapping[str, Any], *, requested: str, patient_needed: bool = True) -> TokenAnswer:
+def parse(
+    found: Mapping[str, Any], *, requested: str, patient_needed: bool = True, manners: Manners = STRICT
+) -> TokenAnswer:
     """T5 to T7 and X1 to X7. Raises BadToken and NoPatient."""
     scope = _scope(found, requested)
-    patient = _context_id(found, "patient")
+    patient = _context_id(_without_prefix(found) if manners.patient_prefix_ok else found, "patient")
     if patient_needed and not patient and any(grant.level == "patient" for grant in grants(scope)):
         raise NoPatient
     return TokenAnswer(
-        access_token=_access_token(found), expires_in_s=_life_s(found.get("expires_in")), scope=scope,
+        access_token=_access_token(found, manners), expires_in_s=_life_s(found.get("expires_in")), scope=scope,
         refresh_token=_text(found, "refresh_token"), id_token=_text(found, "id_token"), patient=patient,
         encounter=_context_id(found, "encounter"), focus=_focus(found.get("fhirContext")),
-        need_patient_banner=_banner(found.get("need_patient_banner")), style_url=_text(found, "smart_style_url")[:255],
+        need_patient_banner=_banner(found.get("need_patient_banner")), style_url=_said(found, "smart_style_url"),
+        intent=_intent(found.get("intent")), tenant=_said(found, "tenant"), names_scope="scope" in found,
     )  # fmt: skip
 
 
-def _access_token(found: Mapping[str, Any]) -> str:
-    """T5: a usable bearer token, no other kind."""
+def _access_token(found: Mapping[str, Any], manners: Manners) -> str:
+    """T5: a usable bearer token, no other kind; a kind that is not named only where the row knows of that."""
     token, kind = found.get("access_token"), found.get("token_type")
+    if kind is None and manners.token_type_optional:
+        kind = "Bearer"
     if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
         raise BadToken
     if not isinstance(kind, str) or kind.lower() != "bearer":
@@ -87,7 +108,7 @@ def _access_token(found: Mapping[str, Any]) -> str:
 def _life_s(value: Any) -> int:
     """T5: seconds, also as text; absent or junk is five minutes; not positive is unusable; absurd is a day."""
     text = str(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else ""
-    if not re.fullmatch(r"-?\d{1,15}(\.0+)?|\d(\.\d+)?e\+?\d+", text):
+    if not re.fullmatch(r"-?\d{1,40}(\.0+)?|\d(\.\d+)?e\+?\d+", text):
         return DEFAULT_LIFE_S
     seconds = float(text)
     if seconds <= 0:
@@ -113,12 +134,34 @@ def _context_id(found: Mapping[str, Any], name: str) -> str:
     return value
 
 
+def _without_prefix(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`Patient/1` -> `1`, and nothing else: no other type, no address, no second slash."""
+    value = found.get("patient")
+    return {**found, "patient": value.removeprefix("Patient/")} if isinstance(value, str) else found
+
+
 def _focus(value: Any) -> tuple[str, ...]:
-    """X2: relative references with the role `launch`; bad items are left out, the launch goes on."""
+    """X2: relative references to orders, with the role `launch` (also when none is named) or a role that is an address;
+    bad items are left out, the launch goes on."""
     items = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-    wanted = [item.get("reference") for item in items if item.get("role", "launch") == "launch"]
+    wanted = [item.get("reference") for item in items if _is_role(item.get("role", "launch"))]
     found = [text for text in wanted if isinstance(text, str) and REFERENCE.fullmatch(text)]
-    return tuple(text for text in dict.fromkeys(found) if not text.startswith(("Patient/", "Encounter/")))[:50]
+    return tuple(text for text in dict.fromkeys(found) if text.partition("/")[0] in KIND_OF_TYPE)[:50]
+
+
+def _is_role(role: Any) -> bool:
+    return isinstance(role, str) and (role == "launch" or re.match(r"https?://\S", role) is not None)
+
+
+def _intent(value: Any) -> str:
+    """X4: a short word, else none; what it means the pages decide."""
+    return value if isinstance(value, str) and INTENT.fullmatch(value) else ""
+
+
+def _said(found: Mapping[str, Any], name: str) -> str:
+    """Text of 255 characters at most; anything else is as if it were not there: the launch goes on without it."""
+    value = found.get(name)
+    return value if isinstance(value, str) and len(value) <= 255 and value.isprintable() else ""
 
 
 def _banner(value: Any) -> bool:
@@ -161,3 +204,16 @@ def may(scope: str, level: str, resource: str, permission: str) -> bool:
         and not grant.constraint
         for grant in grants(scope)
     )
+
+
+def permitted(scope: str, resources: Iterable[str], permission: str) -> tuple[str, ...]:
+    """T6: of these types those that a clinician's token may read ("r") or search ("s"), also under a constraint: what
+    was not granted is not tried. All, where the EHR's words for what it granted cannot be read at all: then the EHR
+    decides at each request."""
+    found = grants(scope)
+    if not found and scope.strip():
+        return tuple(resources)
+    granted = {
+        grant.resource for grant in found if grant.level in ("patient", "user") and permission in grant.permissions
+    }  # fmt: skip
+    return tuple(name for name in resources if granted & {name, "*"})

@@ -1,20 +1,25 @@
-"""Addresses below /ehr/. `launch` and `callback/<slug>/` are registered in the EHRs and never change."""
+"""Addresses below /ehr/. `launch`, `start/<slug>/` and `callback/<slug>/` are registered in the EHRs and never change."""
 
 from django.urls import path
 
-from ehrcommerce.ehr.views import clinician, launch
+from ehrcommerce.ehr.views import clinician, launch, made, session
 
 app_name = "clinic"
 _KEY = "c/<str:launch_key>/"
 
 urlpatterns = [
     path("launch", launch.launch, name="launch"),
+    path("start/<slug:slug>/", launch.start, name="start"),
     path("callback/<slug:slug>/", launch.callback, name="callback"),
+    path("window/<slug:slug>/<str:once>/", launch.window, name="window"),
     path(_KEY, clinician.orders, name="orders"),
+    path(f"{_KEY}style.css", session.style, name="style"),
+    path(f"{_KEY}leave/", session.leave, name="leave"),
     path(f"{_KEY}values/", clinician.values, name="values"),
     path(f"{_KEY}send/", clinician.send, name="send"),
-    path(f"{_KEY}sent/<uuid:offer_id>/", clinician.sent, name="sent"),
-    path(f"{_KEY}links/", clinician.links, name="links"),
-    path(f"{_KEY}links/<uuid:link_id>/revoke/", clinician.revoke, name="revoke"),
-    path(f"{_KEY}links/<uuid:link_id>/resend/", clinician.resend, name="resend"),
+    path(f"{_KEY}sent/<uuid:offer_id>/", made.sent, name="sent"),
+    path(f"{_KEY}sent/<uuid:offer_id>/sheet/", made.sheet, name="sheet"),
+    path(f"{_KEY}links/", made.links, name="links"),
+    path(f"{_KEY}links/<uuid:link_id>/revoke/", made.revoke, name="revoke"),
+    path(f"{_KEY}links/<uuid:link_id>/resend/", made.resend, name="resend"),
 ]

@@ -2,13 +2,16 @@
 
 Opaque order id, reference of the order, a status word, a time; never a product, a price or a payment. Written only
 where the connection says so. The Task is found by our identifier before it is made, made with If-None-Exist, and
-changed only with If-Match: whatever is repeated or lost on the way, there is one."""
+changed only with If-Match: whatever is repeated or lost on the way, there is one. What an answer says was written is
+believed only as far as it names our Task; else the Task is looked up again, and an operator is told."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urljoin
 
 from django.conf import settings
 from django.utils import timezone
@@ -16,14 +19,15 @@ from fhirclient.models.task import Task
 
 from ehrcommerce.accounts import agreements
 from ehrcommerce.disclosure.access import FhirAccess
-from ehrcommerce.ehr import backend_services
+from ehrcommerce.ehr import alerts, backend_services
 from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
-from ehrcommerce.ehr.models import ChartReference
-from ehrcommerce.outbox.outcomes import Done, Outcome, OutcomeUnknown, Refused, TryAgain
+from ehrcommerce.ehr.models import ChartReference, EhrConnection
+from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
 from ehrcommerce.wire import fhir
 from ehrcommerce.wire.client import Answer, ask
 from ehrcommerce.wire.errors import BadAnswer, NotSent, Unanswered
+from ehrcommerce.wire.strict import one_object
 
 SCOPES = ("system/Task.rs", "system/Task.cu")
 ROUNDS = 3
@@ -47,6 +51,8 @@ STATUS = {
     "exception": ("on-hold", "needs-attention"),
     "unknown": ("on-hold", "unknown"),
 }
+PLACE = re.compile(r"Task/([A-Za-z0-9\-.]{1,64})(/_history/[A-Za-z0-9\-.]{1,64})?")
+ANOTHER = "another"  # what an answer names that is no Task at all; no FHIR id by our own rule
 Json = dict[str, Any]
 
 
@@ -73,11 +79,12 @@ def report(row: ChartReference, *, order_id: str, status: str, at: str) -> Outco
     wanted = task_of(row, order_id=order_id, status=status, at=at)
     try:
         access = backend_access(row.connection, patient_id=row.patient_id, scopes=SCOPES)
-        outcome = _tried(access, wanted)
+        outcome = _tried(access, wanted, row.connection)
         if outcome == TOKEN_OVER:
             # An EHR may forget a token before its time: once more, with a new one.
             backend_services.token(row.connection, scopes=SCOPES, refused=access.bearer)
-            outcome = _tried(backend_access(row.connection, patient_id=row.patient_id, scopes=SCOPES), wanted)
+            access = backend_access(row.connection, patient_id=row.patient_id, scopes=SCOPES)
+            outcome = _tried(access, wanted, row.connection)
         return outcome
     except (NoBackendServices, BackendRefused):
         return Refused("not_permitted")
@@ -108,26 +115,62 @@ def task_of(row: ChartReference, *, order_id: str, status: str, at: str) -> Json
     return task
 
 
-def _tried(access: FhirAccess, wanted: Json) -> Outcome:
+def _tried(access: FhirAccess, wanted: Json, connection: EhrConnection) -> Outcome:
     try:
-        return _write(access, wanted)
+        return _write(access, wanted, connection)
     except _End as end:
         return end.outcome
 
 
-def _write(access: FhirAccess, wanted: Json) -> Outcome:
-    """Look, then make or move; look again whenever somebody else was faster."""
+def _write(access: FhirAccess, wanted: Json, connection: EhrConnection) -> Outcome:
+    """Look, then make or move; look again whenever somebody else was faster, or the answer is about something else."""
+    named, made, elsewhere = "", False, False
     for _ in range(ROUNDS):
         present = _find(access, wanted["identifier"][0])
+        if present is None and made:
+            break  # it said yes and shows nothing: another one now might be a second one
+        if present is not None and named not in ("", _id_of(present)):
+            elsewhere = _told_of_another(connection)
         answer = _create(access, wanted) if present is None else _update(access, present, wanted)
         if answer is None:
             return Done(reference=_id_of(present))
         if present is None and answer.status == 412:
             return Refused("several_tasks")
+        named, made = _named(access, answer, wanted), made or (present is None and answer.ok)
+        if answer.ok and (named == ANOTHER or (present is not None and named not in ("", _id_of(present)))):
+            named, elsewhere = "", _told_of_another(connection)
+            continue
         was_there = present is None and answer.status == 200
         if not was_there and answer.status not in STALE:
-            return _outcome(answer, _id_of(present))
-    return TryAgain("task_keeps_changing")
+            return _outcome(answer, _id_of(present) or named)
+    return NeedsHuman("answered_for_another") if elsewhere else TryAgain("task_keeps_changing")
+
+
+def _told_of_another(connection: EhrConnection) -> bool:
+    alerts.note(connection, alerts.WRITTEN_ELSEWHERE, timezone.now())
+    return True
+
+
+def _named(access: FhirAccess, answer: Answer, wanted: Json) -> str:
+    """The id of the Task that an answer says it wrote; "" where it says nothing, or says it of another address; ANOTHER
+    where it names another resource."""
+    said = _said(answer)
+    if said and (said.get("resourceType") != "Task" or not isinstance(said.get("id"), str)):
+        return ANOTHER
+    if said:
+        return str(said["id"]) if wanted["identifier"][0] in _identifiers(said) else ANOTHER
+    place = urljoin(f"{access.base}/", answer.headers.get("location", ""))
+    found = PLACE.fullmatch(place.removeprefix(f"{access.base}/"))
+    return found[1] if found else ""
+
+
+def _said(answer: Answer) -> Json:
+    """The resource in an answer: {} for none (W4), for an OperationOutcome, and for what is no resource."""
+    try:
+        body = one_object(answer.body)
+    except ValueError:
+        return {}
+    return body if body.get("resourceType") not in (None, "OperationOutcome") else {}
 
 
 def _id_of(task: Json | None) -> str:
@@ -163,8 +206,10 @@ def _identifiers(task: Json) -> list[Json]:
 
 
 def _create(access: FhirAccess, wanted: Json) -> Answer | None:
+    """W2: an EHR that does not know the condition refuses it; our look found nothing just now, so then without."""
     system, value = wanted["identifier"][0]["system"], wanted["identifier"][0]["value"]
-    return _send(access, "POST", "Task", wanted, {"If-None-Exist": f"identifier={system}|{value}"})
+    answer = _send(access, "POST", "Task", wanted, {"If-None-Exist": f"identifier={system}|{value}"})
+    return _send(access, "POST", "Task", wanted, {}) if answer.status == 400 else answer
 
 
 def _update(access: FhirAccess, present: Json, wanted: Json) -> Answer | None:

@@ -177,6 +177,13 @@ CHART = "ehrcommerce.ehr.chart.EhrChart"
 # Private and loopback addresses are refused as partners, but in development, where the sandbox lives on one.
 ALLOW_LOOPBACK_PARTNERS = False
 
+# Client certificates by name, as `name=/path/to/pem`: a row names one, the file stays on the machine.
+CLIENT_CERTIFICATES = env.dict("EHRC_CLIENT_CERTIFICATES", default={})
+# Launches from one network address within a minute; a clinic behind one address has many clinicians.
+LAUNCHES_A_MINUTE = env.int("EHRC_LAUNCHES_A_MINUTE", default=240)
+# How many proxies of ours stand before the app; each adds one address to X-Forwarded-For. 0: it is not looked at.
+TRUSTED_PROXIES = 0
+
 CELERY_BROKER_URL = REDIS_URL
 FRESHNESS_S = 60
 EFFECT_LEASE_S = 60

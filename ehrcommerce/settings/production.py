@@ -11,5 +11,6 @@ SECURE_HSTS_PRELOAD = True
 # Only behind a proxy that always sets (and never passes on) this header.
 if env.bool("EHRC_BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    TRUSTED_PROXIES = 1
 # Framing and CSRF are decided for each area (urls/headers.py, accounts/areas.py), which Django's own checks cannot see.
 SILENCED_SYSTEM_CHECKS = ["security.W002", "security.W003"]

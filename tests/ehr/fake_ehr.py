@@ -26,7 +26,8 @@ def as_json(value: Any, status: int = 200, **headers: str) -> Reply:
 
 @dataclass
 class FakeEhr:
-    """`document`, `token`, `claims` are what it would say; `replies` by path win over them; `asked` is its journal."""
+    """`document`, `token`, `claims` are what it would say; `replies` by path win over them; `asked` is its journal, `heard`
+    the headers of each request."""
 
     url: str = ""
     document: dict[str, Any] = field(default_factory=dict)
@@ -35,6 +36,7 @@ class FakeEhr:
     keys: list[Any] = field(default_factory=lambda: [SIGNER])
     replies: dict[str, Reply] = field(default_factory=dict)
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    heard: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     nonce: str = ""
     slow_s: float = 0.0
 
@@ -103,6 +105,7 @@ def _handler(ehr: FakeEhr) -> type[http.server.BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             ehr.asked.append((self.command, self.path, dict(parse_qsl(body.decode()))))
+            ehr.heard.append((self.path, dict(self.headers)))
             time.sleep(ehr.slow_s)
             status, headers, answer = ehr.reply(self.path)
             head = [f"HTTP/1.1 {status} X", "Connection: close"]

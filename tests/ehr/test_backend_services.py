@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ehrcommerce.accounts.models import Organization
-from ehrcommerce.ehr import access, backend_services
+from ehrcommerce.ehr import access, alerts, backend_services
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
 from ehrcommerce.ehr.models import EhrConnection
 from tests import factories
@@ -26,6 +26,7 @@ def forms(ehr: FakeEhr) -> list[dict[str, str]]:
     return [form for _, path, form in ehr.asked if path == "/token"]
 
 
+@pytest.mark.smart("K5", "K7")
 def test_the_request_is_signed_and_names_exactly_its_scopes(backend: EhrConnection, ehr: FakeEhr) -> None:
     assert backend_services.token(backend, scopes=SCOPES) == "system-1"
     (form,) = forms(ehr)
@@ -33,6 +34,7 @@ def test_the_request_is_signed_and_names_exactly_its_scopes(backend: EhrConnecti
     assert form["scope"].split() == sorted(SCOPES)
 
 
+@pytest.mark.smart("K6", "K7")
 def test_one_token_serves_many_until_shortly_before_its_end(backend: EhrConnection, ehr: FakeEhr) -> None:
     for _ in range(5):
         backend_services.token(backend, scopes=SCOPES)
@@ -42,6 +44,7 @@ def test_one_token_serves_many_until_shortly_before_its_end(backend: EhrConnecti
     assert len(forms(ehr)) == 2
 
 
+@pytest.mark.smart("K6")
 def test_many_workers_at_once_make_one_request(backend: EhrConnection, ehr: FakeEhr) -> None:
     from ehrcommerce.ehr import keys
 
@@ -57,6 +60,7 @@ def test_many_workers_at_once_make_one_request(backend: EhrConnection, ehr: Fake
     assert len(forms(ehr)) == 1
 
 
+@pytest.mark.smart("F3", "K6")
 def test_a_token_that_the_ehr_refused_is_replaced_once(backend: EhrConnection, ehr: FakeEhr) -> None:
     old = backend_services.token(backend, scopes=SCOPES)
     ehr.replies["/token"] = as_json({"access_token": "system-2", "token_type": "Bearer", "expires_in": 300})
@@ -65,12 +69,14 @@ def test_a_token_that_the_ehr_refused_is_replaced_once(backend: EhrConnection, e
     assert len(forms(ehr)) == 2
 
 
+@pytest.mark.smart("K8")
 def test_a_refusal_of_the_client_is_not_tried_in_a_loop(backend: EhrConnection, ehr: FakeEhr) -> None:
     ehr.replies["/token"] = as_json({"error": "invalid_client"}, 401)
     for _ in range(10):
         with pytest.raises(BackendRefused):
             backend_services.token(backend, scopes=SCOPES)
     assert len(forms(ehr)) == 1
+    assert backend.alert == alerts.CLIENT
 
 
 PAGE_OF_A_GATEWAY = b"<html>Scheduled maintenance</html>"

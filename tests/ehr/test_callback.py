@@ -35,6 +35,7 @@ def audited(clinic: Organization) -> list[tuple[str, str, str]]:
 
 
 # ----------------------------------------------------------------------------------------------------- the callback
+@pytest.mark.smart("L1", "B5", "T1", "I6", "X1")
 def test_a_whole_launch_opens_the_page_of_its_own_place(browser: Browser, ehr: FakeEhr, clinic: Organization) -> None:
     response = browser.open()
     (session,) = sessions(clinic)
@@ -51,6 +52,7 @@ def test_a_whole_launch_opens_the_page_of_its_own_place(browser: Browser, ehr: F
     assert response["Referrer-Policy"] == "no-referrer"
 
 
+@pytest.mark.smart("D6", "B5")
 def test_a_warm_callback_asks_the_ehr_once(browser: Browser, ehr: FakeEhr) -> None:
     browser.open()
     browser.open()  # the first one pinned the issuer
@@ -60,6 +62,7 @@ def test_a_warm_callback_asks_the_ehr_once(browser: Browser, ehr: FakeEhr) -> No
     assert ehr.paths() == [TOKEN]
 
 
+@pytest.mark.smart("T1", "A3", "H29")
 def test_the_token_request_carries_code_verifier_and_redirect_uri(browser: Browser, ehr: FakeEhr) -> None:
     asked = browser.sign_in()
     browser.come_back(code="code 1/+", state=asked["state"])
@@ -69,6 +72,7 @@ def test_the_token_request_carries_code_verifier_and_redirect_uri(browser: Brows
     assert len(form["code_verifier"]) >= 43
 
 
+@pytest.mark.smart("B6")
 def test_the_session_key_changes_at_the_callback_and_the_old_one_is_worthless(browser: Browser) -> None:
     state = browser.sign_in()["state"]
     name = browser.launch_cookies()[0]
@@ -77,6 +81,7 @@ def test_the_session_key_changes_at_the_callback_and_the_old_one_is_worthless(br
     assert browser.client.cookies[name].value != before
 
 
+@pytest.mark.smart("I6")
 def test_the_same_subject_at_the_same_issuer_is_one_user(browser: Browser, ehr: FakeEhr, clinic: Organization) -> None:
     browser.open()
     browser.open()
@@ -86,6 +91,7 @@ def test_the_same_subject_at_the_same_issuer_is_one_user(browser: Browser, ehr: 
     assert len({session.user_id for session in sessions(clinic)}) == 2
 
 
+@pytest.mark.smart("D6", "H19")
 def test_the_issuer_and_key_address_are_pinned_at_the_first_success(
     browser: Browser, ehr: FakeEhr, clinic: Organization, connection: EhrConnection
 ) -> None:
@@ -97,6 +103,7 @@ def test_the_issuer_and_key_address_are_pinned_at_the_first_success(
     assert browser.launch().status_code == 502
 
 
+@pytest.mark.smart("B1", "H22", "H28")
 @pytest.mark.parametrize(
     "state", ["", "x", "abcdefghijkl.", "abcdefghijkl." + "a" * 32, "../../x.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"]
 )
@@ -113,6 +120,7 @@ def test_an_unknown_state_gets_no_token(browser: Browser, ehr: FakeEhr, clinic: 
     assert audited(clinic) == []
 
 
+@pytest.mark.smart("A2", "B1", "H22")
 def test_a_state_lives_ten_minutes(browser: Browser, ehr: FakeEhr, clinic: Organization) -> None:
     state = browser.sign_in()["state"]
     with walls.organization(clinic.pk):
@@ -121,6 +129,7 @@ def test_a_state_lives_ten_minutes(browser: Browser, ehr: FakeEhr, clinic: Organ
     assert TOKEN not in ehr.paths()
 
 
+@pytest.mark.smart("B1", "H23")
 def test_a_replayed_callback_shows_the_way_back_to_the_open_page(
     browser: Browser, ehr: FakeEhr, clinic: Organization
 ) -> None:
@@ -138,6 +147,7 @@ def test_a_replayed_callback_shows_the_way_back_to_the_open_page(
     assert len(sessions(clinic)) == 1
 
 
+@pytest.mark.smart("B1", "B5")
 def test_of_two_callbacks_at_once_the_row_lets_one_through(browser: Browser, clinic: Organization) -> None:
     from ehrcommerce.ehr import errors, launching
 
@@ -151,6 +161,7 @@ def test_of_two_callbacks_at_once_the_row_lets_one_through(browser: Browser, cli
             launching.consume(attempt, browser=browser_value, at=timezone.now())
 
 
+@pytest.mark.smart("B1", "H24", "H30")
 def test_a_state_in_another_browser_begins_a_new_sign_in_and_never_uses_the_code(
     browser: Browser, ehr: FakeEhr, clinic: Organization
 ) -> None:
@@ -169,6 +180,7 @@ def test_a_state_in_another_browser_begins_a_new_sign_in_and_never_uses_the_code
     assert [form["code"] for _, path, form in ehr.asked if path == TOKEN] == ["fresh"]
 
 
+@pytest.mark.smart("B1", "H73")
 def test_there_is_no_third_sign_in(browser: Browser, ehr: FakeEhr, clinic: Organization) -> None:
     state = browser.sign_in()["state"]
     second = parse_qs(urlsplit(Browser(ehr, browser.connection).come_back(code="c", state=state)["Location"]).query)[
@@ -181,6 +193,7 @@ def test_there_is_no_third_sign_in(browser: Browser, ehr: FakeEhr, clinic: Organ
     assert ("launch.refused", "refused", "C-COOKIE") in audited(clinic)
 
 
+@pytest.mark.smart("H73")
 def test_in_a_frame_without_cookies_nothing_begins_again(browser: Browser, ehr: FakeEhr) -> None:
     state = browser.sign_in()["state"]
     response = Browser(ehr, browser.connection).come_back(code="c", state=state, headers={"Sec-Fetch-Dest": "iframe"})
@@ -188,6 +201,7 @@ def test_in_a_frame_without_cookies_nothing_begins_again(browser: Browser, ehr: 
     assert "cookie" in page(response)
 
 
+@pytest.mark.smart("L7", "B1", "H24")
 def test_a_session_of_another_launch_does_not_open_this_one(
     browser: Browser, ehr: FakeEhr, clinic: Organization
 ) -> None:
@@ -199,6 +213,7 @@ def test_a_session_of_another_launch_does_not_open_this_one(
     assert ("launch.refused", "refused", "C-BROWSER") in audited(clinic)
 
 
+@pytest.mark.smart("L8", "B1", "H25")
 def test_a_state_of_one_ehr_does_not_work_on_the_address_of_another(
     browser: Browser, ehr: FakeEhr, clinic: Organization
 ) -> None:
@@ -212,6 +227,7 @@ def test_a_state_of_one_ehr_does_not_work_on_the_address_of_another(
     assert TOKEN not in ehr.paths()
 
 
+@pytest.mark.smart("B2", "B3", "H27", "H29")
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -235,6 +251,7 @@ def test_an_error_or_a_malformed_answer_closes_the_attempt(
     assert TOKEN not in ehr.paths()
 
 
+@pytest.mark.smart("B4", "H26")
 def test_the_issuer_of_the_answer_must_be_the_pinned_one(browser: Browser, ehr: FakeEhr) -> None:
     ehr.document = {"authorization_response_iss_parameter_supported": True}
     assert browser.come_back(code="c", state=browser.sign_in()["state"]).status_code == 400
@@ -243,6 +260,7 @@ def test_the_issuer_of_the_answer_must_be_the_pinned_one(browser: Browser, ehr: 
     assert browser.come_back(code="c", iss=ehr.base, state=browser.sign_in()["state"]).status_code == 303
 
 
+@pytest.mark.smart("T5", "T7", "I4", "H34", "H35", "H38", "H39", "H46")
 @pytest.mark.parametrize(
     "token",
     [
@@ -260,6 +278,7 @@ def test_a_token_answer_that_is_not_whole_opens_nothing(
     assert audited(clinic)[-1][:2] == ("launch.refused", "refused")
 
 
+@pytest.mark.smart("I1", "I5", "H48", "H49", "H50", "H51")
 @pytest.mark.parametrize(
     "claims",
     [
@@ -279,12 +298,14 @@ def test_an_id_token_that_is_not_ours_opens_nothing(
     assert sessions(clinic) == []
 
 
+@pytest.mark.smart("I2", "H52")
 def test_an_id_token_of_unpublished_keys_opens_nothing(browser: Browser, ehr: FakeEhr, clinic: Organization) -> None:
     ehr.keys = [OTHER]
     assert browser.open().status_code == 502
     assert sessions(clinic) == []
 
 
+@pytest.mark.smart("H31", "H32", "H33")
 @pytest.mark.parametrize(
     ("reply", "text"),
     [
@@ -312,6 +333,7 @@ def test_a_user_who_was_switched_off_stays_out(browser: Browser, clinic: Organiz
     assert len(sessions(clinic)) == 1
 
 
+@pytest.mark.smart("I6")
 def test_the_same_person_at_two_clinics_is_two_users(browser: Browser, ehr: FakeEhr, clinic: Organization) -> None:
     browser.open()
     other = factories.organization()
@@ -319,6 +341,7 @@ def test_the_same_person_at_two_clinics_is_two_users(browser: Browser, ehr: Fake
         assert not User.objects.exists()
 
 
+@pytest.mark.smart("A3", "T8")
 def test_nothing_secret_is_logged(browser: Browser, ehr: FakeEhr, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     asked = browser.sign_in()
@@ -332,6 +355,7 @@ def test_nothing_secret_is_logged(browser: Browser, ehr: FakeEhr, caplog: pytest
         assert secret not in ours
 
 
+@pytest.mark.smart("X5", "H45")
 @pytest.mark.parametrize("elsewhere", ["https://evil.example/style.json", "javascript:x", "//evil/x", "style.json"])
 def test_a_style_from_elsewhere_is_not_kept(
     browser: Browser, ehr: FakeEhr, clinic: Organization, elsewhere: str

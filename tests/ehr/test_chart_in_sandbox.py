@@ -31,9 +31,9 @@ TYPES = ("Patient", "MedicationRequest", "DeviceRequest", "ServiceRequest", "Cov
 SCOPES = [
     *(f"system/{kind}.rs" for kind in (*TYPES, "Medication", "Practitioner", "Organization", "Task")), "system/Task.cu",
 ]  # fmt: skip
-AT_THE_CATALOG = {SELLABLE, "controlled", "no_price", "no_product", "ambiguous", "retired"}
-# A search for orders does not bring plans, and what is over is not listed.
-NOT_LISTED = {"not_an_order", "not_active", "entered_in_error"}
+AT_THE_CATALOG = {SELLABLE, "controlled", "no_price", "no_product", "codes_disagree", "retired"}
+# What is over is not listed; a plan is, with the reason why it is not sold.
+NOT_LISTED = {"not_active", "entered_in_error"}
 
 
 def say(live: Live, path: str, body: Any) -> None:

@@ -16,6 +16,7 @@ from tests.ehr.fake_ehr import EC, OTHER, SIGNER, FakeEhr, as_json
 DOCUMENT = "/fhir/R4/.well-known/smart-configuration"
 
 
+@pytest.mark.smart("D1", "D7")
 def test_the_document_is_found_below_a_base_with_a_path(ehr: FakeEhr, connection: EhrConnection) -> None:
     found = discovery.configuration(connection)
     assert ehr.paths() == [DOCUMENT]
@@ -24,6 +25,7 @@ def test_the_document_is_found_below_a_base_with_a_path(ehr: FakeEhr, connection
     assert "launch-ehr" in found.capabilities
 
 
+@pytest.mark.smart("D2", "H16")
 def test_relative_endpoints_are_resolved_against_the_base(ehr: FakeEhr, connection: EhrConnection) -> None:
     ehr.document = {"token_endpoint": "oauth/token", "authorization_endpoint": "/oauth/authorize"}
     found = discovery.configuration(connection)
@@ -31,6 +33,7 @@ def test_relative_endpoints_are_resolved_against_the_base(ehr: FakeEhr, connecti
     assert found.authorization_endpoint == f"{ehr.url}/oauth/authorize"
 
 
+@pytest.mark.smart("D2", "H16")
 @pytest.mark.parametrize(
     "endpoint",
     [
@@ -47,12 +50,14 @@ def test_an_endpoint_that_is_not_registered_is_not_used(ehr: FakeEhr, connection
             discovery.configuration(connection)
 
 
+@pytest.mark.smart("D2")
 def test_an_endpoint_on_a_further_registered_origin_is_used(ehr: FakeEhr, connection: EhrConnection) -> None:
     connection.extra_origins = "https://login.example.org"
     ehr.document = {"token_endpoint": "https://login.example.org/token"}
     assert discovery.configuration(connection).token_endpoint == "https://login.example.org/token"
 
 
+@pytest.mark.smart("D4", "H17")
 @pytest.mark.parametrize("methods", [["plain"], [], "S256", None])
 def test_a_downgrade_of_pkce_is_refused(ehr: FakeEhr, connection: EhrConnection, methods: Any) -> None:
     said = {
@@ -65,6 +70,7 @@ def test_a_downgrade_of_pkce_is_refused(ehr: FakeEhr, connection: EhrConnection,
         discovery.configuration(connection)
 
 
+@pytest.mark.smart("D4")
 def test_an_old_ehr_that_does_not_speak_of_pkce_is_used(ehr: FakeEhr, connection: EhrConnection) -> None:
     ehr.document = {"code_challenge_methods_supported": None}
     assert discovery.configuration(connection).token_endpoint
@@ -91,6 +97,7 @@ HOSTILE: dict[str, tuple[int, dict[str, str], bytes]] = {
 }
 
 
+@pytest.mark.smart("D3", "H14", "H15", "H21")
 @pytest.mark.parametrize("what", HOSTILE)
 def test_an_answer_that_is_no_configuration_is_refused_and_not_kept(
     ehr: FakeEhr, connection: EhrConnection, what: str
@@ -102,12 +109,14 @@ def test_an_answer_that_is_no_configuration_is_refused_and_not_kept(
     assert discovery.configuration(connection).token_endpoint
 
 
+@pytest.mark.smart("D3", "H14")
 def test_an_ehr_that_is_down_is_named_as_the_cause(connection: EhrConnection) -> None:
     connection.fhir_base = "http://127.0.0.1:9/fhir/R4"
     with pytest.raises(errors.EhrUnreachable):
         discovery.configuration(connection)
 
 
+@pytest.mark.smart("H18", "H20")
 def test_poisoned_names_have_no_effect(ehr: FakeEhr, connection: EhrConnection) -> None:
     clean = discovery.configuration(connection)
     discovery.forget()
@@ -121,6 +130,7 @@ def test_poisoned_names_have_no_effect(ehr: FakeEhr, connection: EhrConnection) 
     assert discovery.configuration(connection) == clean
 
 
+@pytest.mark.smart("H19")
 def test_another_issuer_than_the_pinned_one_is_refused(ehr: FakeEhr, connection: EhrConnection) -> None:
     connection.oidc_issuer = "https://ehr.example.org/oauth2"
     with pytest.raises(errors.IssuerChanged):
@@ -129,11 +139,13 @@ def test_another_issuer_than_the_pinned_one_is_refused(ehr: FakeEhr, connection:
     assert discovery.configuration(connection).issuer == ""
 
 
+@pytest.mark.smart("D6")
 def test_the_pinned_key_address_wins(ehr: FakeEhr, connection: EhrConnection) -> None:
     connection.jwks_uri = f"{ehr.url}/pinned"
     assert discovery.configuration(connection).jwks_uri == f"{ehr.url}/pinned"
 
 
+@pytest.mark.smart("I2")
 def test_an_old_ehr_names_its_keys_in_the_openid_document(ehr: FakeEhr, connection: EhrConnection) -> None:
     ehr.document = {"jwks_uri": None}
     ehr.replies["/fhir/R4/.well-known/openid-configuration"] = as_json(
@@ -148,6 +160,7 @@ def test_an_old_ehr_names_its_keys_in_the_openid_document(ehr: FakeEhr, connecti
         discovery.configuration(connection)
 
 
+@pytest.mark.smart("D6", "H13")
 def test_many_launches_at_once_fetch_it_once(ehr: FakeEhr, connection: EhrConnection) -> None:
     ehr.slow_s = 0.1
     threads = [threading.Thread(target=discovery.configuration, args=(connection,)) for _ in range(8)]
@@ -158,6 +171,7 @@ def test_many_launches_at_once_fetch_it_once(ehr: FakeEhr, connection: EhrConnec
     assert ehr.paths() == [DOCUMENT]
 
 
+@pytest.mark.smart("D6")
 @pytest.mark.parametrize(
     ("header", "life_s"),
     [("max-age=10", 300), ("max-age=999999999", 86_400), ("no-store", 3600), ("", 3600), ("max-age=600", 600)],
@@ -172,6 +186,7 @@ def keys_for(connection: EhrConnection, kid: str) -> int:
     return len(discovery.keys_for(connection, discovery.configuration(connection), kid=kid))
 
 
+@pytest.mark.smart("I2", "H52")
 def test_an_unknown_kid_makes_us_look_again_once(ehr: FakeEhr, connection: EhrConnection) -> None:
     assert keys_for(connection, "one") == 1
     ehr.keys = [SIGNER, OTHER]
@@ -181,6 +196,7 @@ def test_an_unknown_kid_makes_us_look_again_once(ehr: FakeEhr, connection: EhrCo
     assert ehr.paths().count("/jwks") == 2
 
 
+@pytest.mark.smart("I2", "H52")
 def test_the_last_good_keys_are_used_while_the_key_address_is_down(ehr: FakeEhr, connection: EhrConnection) -> None:
     assert keys_for(connection, "one") == 1
     for bad in (as_json({"keys": []}), (500, {}, b""), as_json({"keys": [{"kty": "oct", "k": "x"}]})):
@@ -189,12 +205,14 @@ def test_the_last_good_keys_are_used_while_the_key_address_is_down(ehr: FakeEhr,
         assert keys_for(connection, "one") == 1
 
 
+@pytest.mark.smart("I2", "H52")
 def test_without_good_keys_nothing_is_accepted(ehr: FakeEhr, connection: EhrConnection) -> None:
     ehr.replies["/jwks"] = (404, {}, b"")
     with pytest.raises(errors.BadDiscovery):
         keys_for(connection, "one")
 
 
+@pytest.mark.smart("I2", "H52")
 def test_only_public_signing_keys_of_a_set_are_taken() -> None:
     shared = {"kty": "oct", "k": "c2VjcmV0", "kid": "shared"}
     sealing = {**OTHER.as_dict(private=False), "use": "enc", "kid": "sealing"}
@@ -214,6 +232,7 @@ def test_only_public_signing_keys_of_a_set_are_taken() -> None:
     assert not any(key.is_private for key in found)
 
 
+@pytest.mark.smart("H52")
 def test_a_flood_of_keys_is_refused() -> None:
     with pytest.raises(errors.BadDiscovery):
         discovery.read_keys({"keys": [SIGNER.as_dict(private=False)] * 10_000})

@@ -34,7 +34,7 @@ CLAIMS: dict[str, Any] = {
 
 def expected(**changes: Any) -> identity.Expected:
     fields: dict[str, Any] = {
-        "issuer": ISSUER, "client_id": "us", "nonce": "n", "nonce_policy": "required",
+        "issuers": (ISSUER,), "client_id": "us", "nonce": "n", "nonce_policy": "required",
         "algorithms": frozenset({"RS256"}), "fhir_base": BASE,
     }  # fmt: skip
     return identity.Expected(**{**fields, **changes})
@@ -70,14 +70,17 @@ def read(token: str, keys: Sequence[Key] = (SIGNER, OTHER), **changes: Any) -> i
     return identity.read_id_token(token, expected=expected(**changes), keys_for=keys_for, now_s=NOW)
 
 
+@pytest.mark.smart("I1", "I5")
 def test_a_sound_token_names_issuer_subject_and_practitioner() -> None:
     assert read(signed()) == identity.Identity(ISSUER, "ada", "Practitioner/ada")
 
 
+@pytest.mark.smart("H52")
 def test_a_token_without_kid_is_tried_with_each_key() -> None:
     assert read(jwt.encode({"alg": "RS256"}, CLAIMS, OTHER)).subject == "ada"
 
 
+@pytest.mark.smart("I1")
 def test_a_second_algorithm_only_where_the_row_lists_it() -> None:
     token = signed({"alg": "ES384", "kid": "ec"}, key=EC)
     assert read(token, [EC], algorithms=identity.allowed("RS256 ES384")).subject == "ada"
@@ -85,11 +88,13 @@ def test_a_second_algorithm_only_where_the_row_lists_it() -> None:
         read(token, [EC])
 
 
+@pytest.mark.smart("I1", "H20", "H47")
 @pytest.mark.parametrize("listed", ["none", "HS256", "none RS1", "", "dir"])
 def test_a_row_cannot_allow_what_is_never_safe(listed: str) -> None:
     assert identity.allowed(listed) == frozenset()
 
 
+@pytest.mark.smart("I1", "H47")
 def test_an_unsigned_token_is_refused_whatever_the_row_says() -> None:
     for alg in ("none", "None", "nOnE", ""):
         with pytest.raises(BadIdentity):
@@ -98,6 +103,7 @@ def test_an_unsigned_token_is_refused_whatever_the_row_says() -> None:
         read(unsigned({"alg": "RS256", "kid": "one"}, CLAIMS))
 
 
+@pytest.mark.smart("I1", "H47", "AD7")
 def test_a_public_key_is_not_a_shared_secret() -> None:
     text = unsigned({"alg": "HS256", "kid": "one"}, CLAIMS).rstrip(".")
     forged = f"{text}.{in_base64(hmac.digest(SIGNER.as_pem(private=False), text.encode(), 'sha256'))}"
@@ -106,6 +112,7 @@ def test_a_public_key_is_not_a_shared_secret() -> None:
             read(forged, algorithms=listed)
 
 
+@pytest.mark.smart("I1", "H48", "H49", "H50", "H51")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -123,6 +130,7 @@ def test_claims_that_are_not_exactly_ours_are_refused(changes: dict[str, Any]) -
         read(signed(**changes))
 
 
+@pytest.mark.smart("I1", "I3", "H51")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -137,12 +145,14 @@ def test_what_the_specification_allows_is_taken(changes: dict[str, Any]) -> None
     assert read(signed(**changes)).subject == "ada"
 
 
+@pytest.mark.smart("I3", "H51", "H57")
 @pytest.mark.parametrize("changes", [{"exp": NOW - 61}, {"iat": NOW + 600, "exp": NOW + 900}, {"nbf": NOW + 600}])
 def test_clocks_that_are_apart_are_named_as_the_cause(changes: dict[str, Any]) -> None:
     with pytest.raises(ClockApart):
         read(signed(**changes))
 
 
+@pytest.mark.smart("I1", "H50")
 def test_the_nonce_policy_of_the_row() -> None:
     assert read(signed(nonce="absent"), nonce_policy="if_returned").subject == "ada"
     assert read(signed(nonce="other"), nonce_policy="off").subject == "ada"
@@ -152,6 +162,7 @@ def test_the_nonce_policy_of_the_row() -> None:
         read(signed(nonce=""), nonce="")
 
 
+@pytest.mark.smart("I1", "H52")
 def test_keys_that_do_not_fit_sign_nothing() -> None:
     with pytest.raises(BadIdentity):
         read(signed({"kid": "unknown"}))
@@ -163,6 +174,7 @@ def test_keys_that_do_not_fit_sign_nothing() -> None:
         read(signed(), [EC])
 
 
+@pytest.mark.smart("H53", "AD3")
 @pytest.mark.parametrize(
     "extra", [{"jku": "https://evil/keys"}, {"x5u": "https://evil/cert"}, {"jwk": OTHER.as_dict(private=False)}]
 )
@@ -172,6 +184,7 @@ def test_a_key_that_the_token_brings_along_is_never_used(extra: dict[str, Any]) 
         read(signed(extra, key=OTHER))
 
 
+@pytest.mark.smart("H53", "AD2")
 def test_an_unknown_critical_header_is_refused() -> None:
     with pytest.raises(BadIdentity):
         read(
@@ -179,12 +192,14 @@ def test_an_unknown_critical_header_is_refused() -> None:
         )
 
 
+@pytest.mark.smart("H53")
 def test_a_header_with_certificates_is_read_up_to_a_limit() -> None:
     assert read(signed({"x5c": ["A" * 4000]})).subject == "ada"
     with pytest.raises(BadIdentity):
         read(signed({"x5t": "A" * 20_000}))
 
 
+@pytest.mark.smart("H54")
 @pytest.mark.parametrize(
     "garbage", ["", "a", "a.b", "a.b.c", "a.b.c.d.e", "..", "e30.e30.e30", "\x00.\x00.\x00", "é.é.é", "." * 50]
 )
@@ -193,6 +208,7 @@ def test_garbage_is_refused_by_name(garbage: str) -> None:
         read(garbage)
 
 
+@pytest.mark.smart("H21")
 def test_doubled_claims_are_refused() -> None:
     header = '{"alg":"RS256","kid":"one"}'
     assert read(by_hand(header, json.dumps(CLAIMS))).subject == "ada"
@@ -200,6 +216,7 @@ def test_doubled_claims_are_refused() -> None:
         read(by_hand(header, json.dumps(CLAIMS).replace('"sub": "ada"', '"sub": "ada", "sub": "bo"')))
 
 
+@pytest.mark.smart("I5", "H55")
 @pytest.mark.parametrize(
     ("value", "kept"),
     [
@@ -214,6 +231,7 @@ def test_a_foreign_fhir_user_is_dropped(value: Any, kept: str) -> None:
     assert read(signed(fhirUser=value)).fhir_user == kept
 
 
+@pytest.mark.smart("I5", "H55")
 @pytest.mark.parametrize(
     "value",
     [
@@ -228,6 +246,7 @@ def test_a_patient_is_not_a_clinician(value: str) -> None:
         read(signed(fhirUser=value))
 
 
+@pytest.mark.smart("I5", "H55")
 @pytest.mark.parametrize("value", ["absent", None, 7, "", "ada", "Group/1", ["Practitioner/ada"], f"{BASE}/"])
 def test_whoever_is_not_said_to_be_a_clinician_is_none(value: Any) -> None:
     with pytest.raises(NotAClinician):

@@ -14,6 +14,7 @@ def production(settings: Settings) -> None:
     settings.ALLOW_LOOPBACK_PARTNERS = False
 
 
+@pytest.mark.smart("L3", "H9")
 @pytest.mark.parametrize(
     "spelling",
     [
@@ -28,6 +29,7 @@ def test_harmless_spellings_are_the_same_issuer(spelling: str) -> None:
     assert canonical_iss(spelling) == CANONICAL
 
 
+@pytest.mark.smart("L3", "H5")
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -42,6 +44,7 @@ def test_look_alikes_stay_different(one: str, other: str) -> None:
     assert canonical_iss(one) != canonical_iss(other)
 
 
+@pytest.mark.smart("L3", "H4", "H5", "H6", "H7", "H8")
 @pytest.mark.parametrize(
     "hostile",
     [

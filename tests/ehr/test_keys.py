@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -26,6 +27,7 @@ def small_and_fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     keys.forget()
 
 
+@pytest.mark.smart("K1", "K2", "H79")
 @pytest.mark.django_db
 def test_the_key_set_is_public_cacheable_and_without_cookies() -> None:
     response = Client().get("/.well-known/jwks.json")
@@ -39,6 +41,7 @@ def test_the_key_set_is_public_cacheable_and_without_cookies() -> None:
     assert len({key["kid"] for key in listed}) == 4
 
 
+@pytest.mark.smart("K1")
 @pytest.mark.django_db
 def test_every_published_key_checks_what_its_private_half_signed() -> None:
     published = KeySet.import_key_set(keys.public_set())  # type: ignore[arg-type]
@@ -48,6 +51,7 @@ def test_every_published_key_checks_what_its_private_half_signed() -> None:
         assert jwt.decode(token, published, algorithms=[alg]).claims == {"x": 1}
 
 
+@pytest.mark.smart("H79")
 @pytest.mark.django_db
 def test_keys_are_read_and_parsed_once(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     keys.public_set()
@@ -56,6 +60,7 @@ def test_keys_are_read_and_parsed_once(django_assert_num_queries: DjangoAssertNu
         keys.signing_key("RS384")
 
 
+@pytest.mark.smart("H79")
 @pytest.mark.django_db
 def test_private_members_are_ciphertext_in_the_row() -> None:
     keys.public_set()
@@ -67,10 +72,11 @@ def test_private_members_are_ciphertext_in_the_row() -> None:
         assert row.private_jwk["d"] not in stored
 
 
+@pytest.mark.smart("K2")
 @pytest.mark.django_db
 def test_after_a_rotation_the_next_key_signs_and_the_old_one_stays_published_for_a_while() -> None:
     before = {held.state: held.kid for held in keys._all() if held.alg == "ES384"}
-    keys.rotate(at=timezone.now())
+    keys.rotate(at=timezone.now(), force=True)
     assert keys.signing_key("ES384").kid == before["next"]
     published = {key["kid"] for key in keys.public_set()["keys"]}
     assert before["current"] in published
@@ -80,7 +86,76 @@ def test_after_a_rotation_the_next_key_signs_and_the_old_one_stays_published_for
     assert before["current"] not in {key["kid"] for key in keys.public_set()["keys"]}
 
 
+@pytest.mark.smart("K1")
 @pytest.mark.django_db
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_the_key_set_is_read_only(method: str) -> None:
     assert getattr(Client(), method)("/.well-known/jwks.json").status_code == 405
+
+
+@pytest.mark.smart("K2")
+@pytest.mark.django_db
+def test_the_command_waits_until_every_cache_knows_the_next_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    keys.public_set()
+    with pytest.raises(CommandError, match="Ready at"):
+        call_command("rotate_keys")
+    first = {held.kid: held.state for held in keys._all() if held.alg == "RS384"}
+    SigningKey.objects.update(created_at=timezone.now() - keys.KEEP_RETIRED)
+    keys.forget()
+    call_command("rotate_keys")
+    told = capsys.readouterr().out
+    second = {held.kid: held.state for held in keys._all() if held.alg == "RS384"}
+    moved = {first[kid]: second[kid] for kid in first}
+    assert moved == {"current": "retired", "next": "current"}
+    assert all(f"RS384 {state} {kid}" in told for kid, state in second.items())
+    assert not PRIVATE & set(told.split())
+    with pytest.raises(CommandError):
+        call_command("rotate_keys")
+    call_command("rotate_keys", "--force")
+
+
+@pytest.mark.smart("K2")
+@pytest.mark.django_db
+def test_a_retired_key_goes_when_no_cache_holds_it_any_more() -> None:
+    at = timezone.now()
+    keys.public_set()
+    retired = next(held.kid for held in keys._all() if held.state == "current")
+    keys.rotate(at=at, force=True)
+    assert retired in {key["kid"] for key in keys.public_set()["keys"]}
+    lines = keys.rotate(at=at + keys.KEEP_RETIRED + keys.KEEP_RETIRED, force=True)
+    assert any(line.startswith("removed") and retired in line for line in lines)
+    assert not SigningKey.objects.filter(kid=retired).exists()
+
+
+@pytest.mark.smart("K2")
+@pytest.mark.django_db
+def test_assertions_are_signed_with_the_current_key_only() -> None:
+    for _ in range(2):
+        assert keys.signing_key("ES384").state == "current"
+        keys.rotate(at=timezone.now(), force=True)
+
+
+@pytest.mark.smart("K2")
+@pytest.mark.django_db
+def test_after_a_leak_no_key_that_was_in_the_table_is_trusted_or_signs(capsys: pytest.CaptureFixture[str]) -> None:
+    keys.rotate(at=timezone.now(), force=True)  # so that there is a retired one as well
+    leaked = {held.kid for held in keys._all()}
+    assert len(leaked) == 6
+    call_command("rotate_keys", "--compromised")
+    assert not leaked & {key["kid"] for key in keys.public_set()["keys"]}
+    assert not SigningKey.objects.filter(kid__in=leaked).exists()
+    assert sorted((held.alg, held.state) for held in keys._all()) == [
+        (alg, state) for alg in keys.ALGORITHMS for state in ("current", "next")
+    ]
+    told = capsys.readouterr().out
+    assert all(f" {kid}\n" in told for kid in leaked)
+    assert told.count("removed ") == len(leaked)
+    assert not leaked & set(keys._parsed)
+
+
+@pytest.mark.smart("K2")
+@pytest.mark.django_db
+def test_whoever_is_told_to_wait_is_told_what_to_do_after_a_leak() -> None:
+    keys.public_set()
+    with pytest.raises(CommandError, match="--compromised"):
+        call_command("rotate_keys")

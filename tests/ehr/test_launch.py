@@ -33,6 +33,7 @@ def audited(clinic: Organization) -> list[tuple[str, str, str]]:
 
 
 # ------------------------------------------------------------------------------------------------------- the launch
+@pytest.mark.smart("L1", "L4", "L5", "L8", "A1", "A2", "B5")
 def test_a_launch_leads_to_the_sign_in_of_that_ehr_and_nowhere_else(
     browser: Browser, ehr: FakeEhr, connection: EhrConnection
 ) -> None:
@@ -49,6 +50,7 @@ def test_a_launch_leads_to_the_sign_in_of_that_ehr_and_nowhere_else(
     assert response["Cache-Control"] == "no-store"
 
 
+@pytest.mark.smart("L7", "A2")
 def test_the_cookie_of_a_launch_is_its_own_and_partitioned(browser: Browser) -> None:
     state = browser.sign_in()["state"]
     (name,) = browser.launch_cookies()
@@ -66,6 +68,7 @@ def test_the_cookie_of_a_launch_is_its_own_and_partitioned(browser: Browser) -> 
     assert "__Host-staff" not in browser.client.cookies
 
 
+@pytest.mark.smart("A2", "A3", "T8")
 def test_the_database_keeps_no_state_no_cookie_and_no_launch_value_in_clear(
     browser: Browser, clinic: Organization
 ) -> None:
@@ -78,6 +81,7 @@ def test_the_database_keeps_no_state_no_cookie_and_no_launch_value_in_clear(
     assert b"launch-1".hex() not in stored
 
 
+@pytest.mark.smart("L2", "L3", "H1", "H2", "H3", "H6")
 @pytest.mark.parametrize(
     ("query", "status"),
     [
@@ -98,12 +102,14 @@ def test_an_unknown_ehr_hears_nothing_from_us(
     assert attempts(clinic) == 0
 
 
+@pytest.mark.smart("L3", "H5", "H8")
 @pytest.mark.parametrize("suffix", [".evil.com", "%40evil.com", "/../x", "?x", "#x", "/R5", "\x00", "\r\nX: y"])
 def test_a_look_alike_of_a_registered_ehr_hears_nothing_from_us(browser: Browser, ehr: FakeEhr, suffix: str) -> None:
     assert browser.launch(iss=ehr.base + suffix).status_code in (400, 403)
     assert ehr.asked == []
 
 
+@pytest.mark.smart("L3", "L4", "H9")
 @pytest.mark.parametrize("spelling", ["{}/", "{}"])
 def test_harmless_spellings_find_the_row_and_send_the_registered_aud(
     browser: Browser, ehr: FakeEhr, spelling: str
@@ -112,6 +118,7 @@ def test_harmless_spellings_find_the_row_and_send_the_registered_aud(
     assert parse_qs(urlsplit(response["Location"]).query)["aud"] == [ehr.base]
 
 
+@pytest.mark.smart("L5", "H2", "H10", "H11")
 @pytest.mark.parametrize("values", [[], [""], ["a", "b"], ["x" * 9000], ["a\x00b"]])
 def test_a_launch_value_is_given_once_and_bounded(
     browser: Browser, ehr: FakeEhr, clinic: Organization, values: list[str]
@@ -121,6 +128,7 @@ def test_a_launch_value_is_given_once_and_bounded(
     assert attempts(clinic) == 0
 
 
+@pytest.mark.smart("A7", "L5", "H11")
 def test_a_long_launch_value_goes_by_form(browser: Browser, ehr: FakeEhr) -> None:
     response = browser.launch(launch="x" * 8000)
     assert response.status_code == 200
@@ -130,12 +138,14 @@ def test_a_long_launch_value_goes_by_form(browser: Browser, ehr: FakeEhr) -> Non
     ehr.document = {"capabilities": []}
 
 
+@pytest.mark.smart("H12")
 @pytest.mark.parametrize("method", ["post", "head", "put", "delete", "options"])
 def test_only_get_launches(browser: Browser, clinic: Organization, ehr: FakeEhr, method: str) -> None:
     assert getattr(browser.client, method)(f"/ehr/launch?iss={ehr.base}&launch=x").status_code == 405
     assert attempts(clinic) == 0
 
 
+@pytest.mark.smart("H12")
 def test_a_prefetch_is_no_launch(browser: Browser, clinic: Organization, ehr: FakeEhr) -> None:
     response = browser.client.get(
         "/ehr/launch", {"iss": ehr.base, "launch": "x"}, headers={"Sec-Purpose": "prefetch;prerender"}
@@ -145,6 +155,7 @@ def test_a_prefetch_is_no_launch(browser: Browser, clinic: Organization, ehr: Fa
     assert not browser.launch_cookies()
 
 
+@pytest.mark.smart("L2", "H3")
 def test_a_connection_that_is_switched_off_sends_nothing(
     browser: Browser, ehr: FakeEhr, clinic: Organization, connection: EhrConnection
 ) -> None:
@@ -165,6 +176,7 @@ def test_without_an_agreement_in_force_nothing_is_sent(browser: Browser, ehr: Fa
     assert audited(clinic) == [("launch.refused", "refused", "L-BAA")]
 
 
+@pytest.mark.smart("D4", "H17")
 def test_a_refused_launch_shows_cause_remedy_and_a_reference(
     browser: Browser, ehr: FakeEhr, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -178,6 +190,7 @@ def test_a_refused_launch_shows_cause_remedy_and_a_reference(
 
 
 # ---------------------------------------------------------------------------------------------------- two at a time
+@pytest.mark.smart("L7")
 def test_two_launches_in_one_browser_never_meet(browser: Browser, ehr: FakeEhr, clinic: Organization) -> None:
     """Both begin before either comes back, as two tabs of an EHR do."""
     first, second = browser.sign_in(), browser.sign_in()
@@ -193,9 +206,17 @@ def test_two_launches_in_one_browser_never_meet(browser: Browser, ehr: FakeEhr, 
     assert len(browser.launch_cookies()) == 2
 
 
+@pytest.mark.smart("D6")
 def test_launches_stay_quick_when_the_ehr_is_slow_to_publish(browser: Browser, ehr: FakeEhr) -> None:
     browser.launch()
     ehr.slow_s = 1.0
     began = time.monotonic()
     assert browser.launch().status_code == 302
     assert time.monotonic() - began < 0.5
+
+
+@pytest.mark.smart("L7")
+def test_a_day_of_launches_leaves_twenty_cookies(browser: Browser) -> None:
+    last = [browser.sign_in()["state"] for _ in range(25)][-1]
+    assert len(browser.launch_cookies()) == 20
+    assert f"__Host-l-{last.partition('.')[0]}" in browser.launch_cookies()

@@ -113,6 +113,7 @@ def come_back(client: Client, address: str) -> Any:
     return client.get(parts.path, parse_qs(parts.query))
 
 
+@pytest.mark.smart("L1", "T1", "T4", "K4")
 @pytest.mark.django_db
 @pytest.mark.parametrize("alg", ["ES384", "RS384"])
 def test_a_launch_from_the_chart_opens_a_session(
@@ -130,6 +131,7 @@ def test_a_launch_from_the_chart_opens_a_session(
         assert session.fhir_user.startswith("Practitioner/")
 
 
+@pytest.mark.smart("D6")
 @pytest.mark.django_db
 def test_with_warm_caches_the_callback_makes_one_request(registered: EhrConnection, desk: Desk) -> None:
     client = Client()
@@ -141,6 +143,7 @@ def test_with_warm_caches_the_callback_makes_one_request(registered: EhrConnecti
     assert desk.asked(mark) == ["/auth/token"]
 
 
+@pytest.mark.smart("B5", "H23")
 @pytest.mark.django_db
 def test_a_code_is_good_for_one_session(registered: EhrConnection, desk: Desk, clinic: Organization) -> None:
     client = Client()
@@ -151,6 +154,7 @@ def test_a_code_is_good_for_one_session(registered: EhrConnection, desk: Desk, c
         assert EhrSession.objects.count() == 1
 
 
+@pytest.mark.smart("R1", "R2")
 @pytest.mark.django_db
 def test_a_launch_whose_token_ends_is_renewed_at_the_ehr(
     registered: EhrConnection, desk: Desk, clinic: Organization
@@ -166,6 +170,7 @@ def test_a_launch_whose_token_ends_is_renewed_at_the_ehr(
         assert sessions.bearer(session, at=timezone.now()) != before
 
 
+@pytest.mark.smart("K5")
 @pytest.mark.django_db
 def test_the_app_gets_a_token_of_its_own_and_reads_with_it(registered: EhrConnection, desk: Desk) -> None:
     found = access.backend_access(registered, patient_id="launch-cy", scopes=("system/Patient.rs",))
@@ -175,6 +180,7 @@ def test_the_app_gets_a_token_of_its_own_and_reads_with_it(registered: EhrConnec
     assert answer.json()["id"] == "launch-cy"
 
 
+@pytest.mark.smart("H74", "L7")
 @pytest.mark.django_db
 def test_the_page_of_the_launch_opens_in_its_own_browser_and_frame_only(registered: EhrConnection, desk: Desk) -> None:
     client = Client()

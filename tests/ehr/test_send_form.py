@@ -12,7 +12,7 @@ from ehrcommerce.commerce.catalog.models import Product, ProductCode
 from ehrcommerce.ehr import leaving
 from ehrcommerce.ehr.forms import SendForm
 from ehrcommerce.ehr.order_rows import rows_of
-from ehrcommerce.ehr.views import clinician
+from ehrcommerce.ehr.views import clinician, made
 from ehrcommerce.policy.packets import (
     DEVICE,
     ChartOrder,
@@ -82,4 +82,4 @@ def test_an_order_of_nobody_is_not_ticked_for_a_clinician_without_a_name(
 def test_a_page_that_asks_again_by_itself_is_told_from_a_person() -> None:
     looks = RequestFactory().get("/", headers={"Sec-Fetch-Dest": "document"})
     polls = RequestFactory().get("/", headers={"Sec-Fetch-Dest": "empty"})
-    assert [clinician._by_itself(cast(Any, each)) for each in (looks, polls)] == [False, True]
+    assert [made._by_itself(cast(Any, each)) for each in (looks, polls)] == [False, True]

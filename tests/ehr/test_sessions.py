@@ -77,6 +77,7 @@ def test_a_launch_ends_with_its_user_and_with_its_connection(session: EhrSession
         sessions.current(session.launch_key, NOW)
 
 
+@pytest.mark.smart("T8", "R6")
 def test_what_is_ended_holds_no_token_any_more(session: EhrSession) -> None:
     live = sessions.current(session.launch_key, NOW)
     sessions.end(live, NOW)
@@ -88,6 +89,7 @@ def test_what_is_ended_holds_no_token_any_more(session: EhrSession) -> None:
         sessions.current(session.launch_key, NOW)
 
 
+@pytest.mark.smart("T8")
 def test_tokens_are_ciphertext_in_the_row(session: EhrSession, clinic: Organization) -> None:
     walls.enter(clinic.pk)
     with database.cursor() as cursor:
@@ -108,6 +110,7 @@ def test_a_token_that_still_lives_is_used_as_it_is(session: EhrSession, ehr: Fak
     assert ehr.asked == []
 
 
+@pytest.mark.smart("R1", "R2", "R3")
 def test_a_token_that_ends_is_renewed_once(session: EhrSession, ehr: FakeEhr) -> None:
     ehr.replies["/token"] = as_json({**FRESH, "refresh_token": "refresh-2"})
     later = NOW + timedelta(minutes=5)
@@ -119,6 +122,7 @@ def test_a_token_that_ends_is_renewed_once(session: EhrSession, ehr: FakeEhr) ->
     assert live(session).refresh_token == "refresh-2"
 
 
+@pytest.mark.smart("R2")
 def test_an_answer_without_a_refresh_token_keeps_the_old_one(session: EhrSession, ehr: FakeEhr) -> None:
     ehr.replies["/token"] = as_json(FRESH)
     sessions.bearer(live(session), at=NOW + timedelta(minutes=5))
@@ -134,6 +138,7 @@ def test_without_a_refresh_token_the_launch_is_over(session: EhrSession, clinic:
     assert ehr.asked == []
 
 
+@pytest.mark.smart("R3", "R4")
 def test_a_refused_refresh_token_ends_the_launch_and_is_not_sent_again(session: EhrSession, ehr: FakeEhr) -> None:
     ehr.replies["/token"] = as_json({"error": "invalid_grant"}, 400)
     stale = live(session)
@@ -145,6 +150,7 @@ def test_a_refused_refresh_token_ends_the_launch_and_is_not_sent_again(session: 
         live(session)
 
 
+@pytest.mark.smart("R5", "H41")
 def test_a_renewed_token_for_another_patient_ends_the_launch(
     session: EhrSession, ehr: FakeEhr, clinic: Organization
 ) -> None:
@@ -164,6 +170,7 @@ def test_an_ehr_that_is_down_does_not_end_the_launch(session: EhrSession, ehr: F
     assert live(session).ended_at is None
 
 
+@pytest.mark.smart("R3")
 @pytest.mark.django_db(transaction=True)
 def test_two_requests_at_once_send_the_refresh_token_once(ehr: FakeEhr) -> None:
     clinic = factories.organization()
@@ -223,6 +230,7 @@ def test_a_day_after_its_end_a_launch_no_longer_says_whose_chart_it_was(
 ) -> None:
     said: dict[str, Any] = {"encounter": "e-1"}
     said |= {"fhir_user": "Practitioner/ada", "focus": "MedicationRequest/1", "refresh_token": "r"}
+    said |= {"to_revoke": {"refresh_token": "r"}}
     over, recent, live = (factories.ehr_session(connection, ada, **said) for _ in range(3))
     walls.enter(clinic.pk)
     rows = EhrSession.objects
@@ -256,6 +264,7 @@ def test_a_page_opens_to_the_browser_that_holds_the_launch(
     assert answer.content.decode() == f"ada {clinic.pk}"
 
 
+@pytest.mark.smart("L7")
 @pytest.mark.parametrize("held", [{}, {"launch_key": ""}, {"launch_key": "another-key1"}, {"_auth_user_id": "1"}])
 def test_a_page_stays_shut_to_every_other_session(connection: EhrConnection, ada: User, held: dict[str, Any]) -> None:
     session = factories.ehr_session(connection, ada, at=timezone.now())

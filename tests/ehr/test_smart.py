@@ -37,12 +37,14 @@ def exchange(ehr: FakeEhr, client: smart.ClientApp) -> dict[str, str]:
     return ehr.asked[-1][2]
 
 
+@pytest.mark.smart("A1")
 def test_pkce_as_in_rfc_7636_appendix_b() -> None:
     assert (
         smart.challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
     )
 
 
+@pytest.mark.smart("A2", "A3")
 def test_each_attempt_is_new_and_long_enough() -> None:
     attempts = [smart.new_attempt("abcdefghijkl") for _ in range(100)]
     for name in ("state", "nonce", "code_verifier"):
@@ -52,6 +54,7 @@ def test_each_attempt_is_new_and_long_enough() -> None:
     assert "state" not in repr(attempts[0])
 
 
+@pytest.mark.smart("A1", "A4", "L5")
 def test_the_authorization_request_has_exactly_the_fields_of_the_specification() -> None:
     attempt = smart.new_attempt("abcdefghijkl")
     fields = smart.authorization_fields(
@@ -71,6 +74,7 @@ def test_the_authorization_request_has_exactly_the_fields_of_the_specification()
     assert attempt.code_verifier not in url
 
 
+@pytest.mark.smart("A5", "A8")
 def test_scopes_are_the_minimum_in_the_dialect_of_the_ehr() -> None:
     v2 = smart.scopes("v2", supported=frozenset())
     assert "patient/MedicationRequest.rs" in v2
@@ -85,6 +89,7 @@ def test_scopes_are_the_minimum_in_the_dialect_of_the_ehr() -> None:
     assert smart.in_v1("system/Task.cru") == "system/Task.*"
 
 
+@pytest.mark.smart("T1", "T2", "K3", "K4")
 def test_a_code_exchange_signs_a_short_assertion_and_sends_no_secret(ehr: FakeEhr) -> None:
     form = exchange(ehr, app())
     assert set(form) == {
@@ -103,6 +108,7 @@ def test_a_code_exchange_signs_a_short_assertion_and_sends_no_secret(ehr: FakeEh
     assert 0 < token.claims["exp"] - token.claims["iat"] <= 300
 
 
+@pytest.mark.smart("K4")
 def test_no_assertion_is_used_twice(ehr: FakeEhr) -> None:
     client = app()
     assertions = [exchange(ehr, client)["client_assertion"] for _ in range(5)]
@@ -110,6 +116,7 @@ def test_no_assertion_is_used_twice(ehr: FakeEhr) -> None:
     assert len({json.loads(payload or b"{}")["jti"] for payload in payloads}) == 5
 
 
+@pytest.mark.smart("T2", "T3")
 def test_a_secret_goes_into_the_header_and_a_public_client_names_itself_in_the_body(ehr: FakeEhr) -> None:
     form = exchange(ehr, app(auth_method="client_secret_basic", secret="s3cret", key=None))
     assert "client_id" not in form
@@ -118,6 +125,7 @@ def test_a_secret_goes_into_the_header_and_a_public_client_names_itself_in_the_b
     assert exchange(ehr, app(auth_method="none", key=None))["client_id"] == "ehrcommerce"
 
 
+@pytest.mark.smart("T1", "H31")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_of_the_token_endpoint_is_not_followed(ehr: FakeEhr, status: int) -> None:
     ehr.replies["/token"] = (status, {"Location": f"{ehr.url}/elsewhere"}, b"")
@@ -126,6 +134,7 @@ def test_a_redirect_of_the_token_endpoint_is_not_followed(ehr: FakeEhr, status: 
     assert ehr.paths() == ["/token"]
 
 
+@pytest.mark.smart("D2")
 def test_a_token_endpoint_on_another_origin_gets_nothing(ehr: FakeEhr) -> None:
     partner = Partner("test elsewhere", "https://ehr.example.org")
     with pytest.raises(errors.EhrUnreachable):
@@ -135,11 +144,13 @@ def test_a_token_endpoint_on_another_origin_gets_nothing(ehr: FakeEhr) -> None:
     assert ehr.asked == []
 
 
+@pytest.mark.smart("T8")
 def test_tokens_and_secrets_are_in_no_repr() -> None:
     assert "s3cret" not in repr(app(secret="s3cret"))
     assert "EC" not in repr(app())
 
 
+@pytest.mark.smart("H33")
 def test_a_refusal_of_the_client_is_told_from_a_refusal_of_the_code(ehr: FakeEhr) -> None:
     ehr.replies["/token"] = as_json({"error": "invalid_grant", "error_description": "<b>Cy Sample</b>"}, 400)
     with pytest.raises(errors.TokenRefused) as refusal:

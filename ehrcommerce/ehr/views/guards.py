@@ -12,14 +12,17 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.accounts.models import User
 from ehrcommerce.ehr import sessions
-from ehrcommerce.ehr.errors import EhrError, SessionOver
+from ehrcommerce.ehr.errors import AgreementMissing, EhrError, SessionOver
 from ehrcommerce.ehr.models import EhrConnection, EhrSession
+from ehrcommerce.ehr.views.stale import SESSION_KEY as SESSION_KEY
+from ehrcommerce.ehr.views.stale import open_now, shown
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
-SESSION_KEY = "launch_key"
+View = Callable[Concatenate["ClinicianRequest", P], HttpResponse]
 
 
 class ClinicianRequest(HttpRequest):
@@ -30,19 +33,34 @@ class ClinicianRequest(HttpRequest):
     launch_key: str
 
 
-def clinician_required(view: Callable[Concatenate[ClinicianRequest, P], HttpResponse]) -> Callable[..., HttpResponse]:
+def clinician_required(view: View[P]) -> Callable[..., HttpResponse]:
     """The view runs inside the walls of the launch's organization; without a live launch the page says so (403)."""
+    return _guarded(view, asks=True)
 
+
+def clinician_leaving(view: View[P]) -> Callable[..., HttpResponse]:
+    """The same for signing out, which no answer of the EHR, and no silence, may keep anybody from."""
+    return _guarded(view, asks=False)
+
+
+def _guarded(view: View[P], *, asks: bool) -> Callable[..., HttpResponse]:
     @wraps(view)
     def guarded(request: ClinicianRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         try:
             session = _session(request, str(kwargs["launch_key"]))
             request.ehr_session, request.user = session, session.user
             allow_frames(request, session.connection)
+            if asks and request.method == "POST" and not sessions.still_active(session, at=timezone.now()):
+                raise SessionOver  # N1: before an act, not before a look
             with timezone.override(ZoneInfo(session.connection.organization.time_zone)):
                 return view(request, *args, **kwargs)
         except SessionOver as over:
-            return render(request, "errors/session_over.html", {"refusal": over}, status=over.status)
+            # The cookies are looked at only when somebody pressed a button on a page that names its patient.
+            stale = shown(request)
+            names = {"shown": stale, "now": open_now(request, timezone.now()) if stale else ""}
+            return render(request, "errors/session_over.html", {"refusal": over, **names}, status=over.status)
+        except NoAgreement:  # it ended while the chart was open
+            return refused(request, AgreementMissing())
         except EhrError as refusal:
             return refused(request, refusal)
 
@@ -64,9 +82,12 @@ def allow_frames(request: HttpRequest, connection: EhrConnection) -> None:
     request.csp_frame_ancestors = connection.frame_origins.split()  # type: ignore[attr-defined]
 
 
-def refused(request: HttpRequest, refusal: EhrError, *, back: str = "") -> HttpResponse:
-    """The page of a refusal: what is the case, what to do, and a code by which the log line is found."""
+def refused(
+    request: HttpRequest, refusal: EhrError, *, back: str = "", start: str = "", window: str = ""
+) -> HttpResponse:
+    """The page of a refusal: what is the case, what to do, and a code by which the log line is found. `back` is an open
+    launch, `start` a start without the EHR's button, `window` the same launch in a window of its own."""
     reference = f"{refusal.code}-{secrets.token_hex(3).upper()}"
     logger.warning("refused %s %s", type(refusal).__name__, reference)
-    context = {"refusal": refusal, "reference": reference, "back": back}
+    context = {"refusal": refusal, "reference": reference, "back": back, "start": start, "window": window}
     return render(request, "errors/launch_refused.html", context, status=refusal.status)

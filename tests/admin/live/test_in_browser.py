@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ehrcommerce.workbench.live import Live
+from ehrcommerce.workbench.pictures import shoot
 from tests.admin.live.conftest import Cleo
 from tests.journeys.cast import Ada, Cy, Desk, wait_for
 from tests.journeys.database import Database
@@ -46,7 +47,7 @@ def window(browser: Browser, live: Live, cleo: Cleo) -> Iterator[Page]:
 
 def picture(page: Page, name: str) -> None:
     if folder := os.environ.get("EHRC_PICTURES", ""):
-        Path(folder, f"admin-{name}.png").write_bytes(page.screenshot())
+        shoot(page, Path(folder), f"admin-{name}")
 
 
 def test_all_pages_keep_the_policy_and_fit_the_screen(

@@ -1,0 +1,89 @@
+"""What an operator must look at: words at the connection, each with a row of the audit. A word is raised once, however
+often it is met, and stands until somebody clears it; the gravest is shown first. What strangers can bring about with a
+cookie of their own (an answer of another EHR) is no alert: it would hide a real one. It is in the audit, once an hour."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Q
+
+from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.services import Actor
+from ehrcommerce.ehr.models import EhrConnection
+from ehrcommerce.vault import walls
+
+logger = logging.getLogger(__name__)
+
+ISSUER, ENDPOINT, KEYS = "issuer_changed", "endpoint_changed", "key_address_changed"
+TENANT, CLIENT, WRITTEN_ELSEWHERE = "tenant_changed", "client_refused", "written_elsewhere"
+MIXED_UP_EVERY = timedelta(hours=1)
+# What each word means, for the page that shows it; the gravest first.
+SENTENCES = {
+    ISSUER: "The EHR gives another issuer than the one recorded. Launches are refused.",
+    KEYS: "The EHR gives another address of its keys than the one recorded. The recorded one is used.",
+    ENDPOINT: "The EHR gives another sign-in or token address than the one recorded. The recorded one is used.",
+    TENANT: "The EHR named another tenant than at the first launch.",
+    CLIENT: "The EHR refused the app's own sign-in. It is not tried again for five minutes.",
+    WRITTEN_ELSEWHERE: "The EHR answered a report to the chart with another resource than the one written. What stands in"
+    " the chart was looked up; ask the people who run the EHR what became of the other.",
+}  # fmt: skip
+GRAVEST_FIRST = list(SENTENCES)
+# What the next launch records anew where a person says that the EHR's new value is right.
+PINS: dict[str, dict[str, object]] = {
+    ISSUER: {"oidc_issuer": ""}, KEYS: {"jwks_uri": ""}, ENDPOINT: {"pinned_endpoints": {}}, TENANT: {"tenant": ""},
+}  # fmt: skip
+
+
+def note(connection: EhrConnection, word: str, at: datetime) -> bool:
+    """Whether it is new. Also from a thread that stands in no organization."""
+    with walls.organization(connection.organization_id), transaction.atomic():
+        row = EhrConnection.objects.select_for_update().get(pk=connection.pk)
+        if word in row.standing_alerts:
+            return False
+        _stand(row, [*row.standing_alerts, word], at)
+        audit.record(
+            organization_id=connection.organization_id, by=Actor("ehr", str(connection.public_id)), at=at,
+            action="connection.alert", entity=f"connection:{connection.public_id}", outcome="refused", reason=word,
+        )  # fmt: skip
+    connection.alert, connection.alerted_at, connection.standing_alerts = row.alert, row.alerted_at, row.standing_alerts
+    logger.error("connection %s: %s", connection.public_id, word)
+    return True
+
+
+def _stand(row: EhrConnection, words: list[str], at: datetime) -> None:
+    """The words that stand, the gravest as the one that is shown; its time stays while it is the same."""
+    shown = min(words, key=GRAVEST_FIRST.index, default="")
+    if shown != row.alert:
+        row.alert, row.alerted_at = shown, at if shown else None
+    row.standing_alerts = words
+    row.save(update_fields=["alert", "alerted_at", "standing_alerts"])
+
+
+def may_unpin(connection: EhrConnection, word: str) -> bool:
+    """Only what a launch recorded; an address of keys that a person set stays."""
+    return word in PINS and not (word == KEYS and connection.jwks_source == "pinned")
+
+
+def clear(connection: EhrConnection, *, by: Actor, at: datetime, unpin: bool = False) -> None:
+    """Somebody looked at the alert that is shown; the next one comes forward. `unpin`: what the EHR publishes now is
+    right, and the next launch that succeeds records it. Nothing else that was recorded is touched."""
+    word = connection.alert
+    with transaction.atomic():
+        row = EhrConnection.objects.select_for_update().get(pk=connection.pk)
+        unpinned = unpin and may_unpin(row, word)
+        if unpinned:
+            EhrConnection.objects.filter(pk=row.pk).update(**PINS[word])
+        _stand(row, [one for one in row.standing_alerts if one != word], at)
+        audit.record(
+            organization_id=connection.organization_id, by=by, at=at, action="connection.alert_cleared",
+            entity=f"connection:{connection.public_id}", reason=f"{word} unpinned" if unpinned else word,
+        )  # fmt: skip
+    connection.refresh_from_db()
+
+
+def first_mixed_up(connection: EhrConnection, at: datetime) -> bool:
+    """Whether an answer of another EHR is the first within an hour: anybody who can launch can send as many as they
+    like."""
+    due = Q(mixed_up_at=None) | Q(mixed_up_at__lte=at - MIXED_UP_EVERY)
+    return bool(EhrConnection.objects.filter(due, pk=connection.pk).update(mixed_up_at=at))

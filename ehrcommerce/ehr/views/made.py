@@ -1,0 +1,122 @@
+"""What became of a link that was made: its page, the sheet to print, this patient's links, taking one back, sending one
+again. These pages read nothing of the chart but whose it is."""
+
+from uuid import UUID
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from ehrcommerce.commerce.offers import links as link_services
+from ehrcommerce.commerce.offers import services as offers
+from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState, Offer, PurchaseLink
+from ehrcommerce.ehr.order_rows import progress_of
+from ehrcommerce.ehr.qr import data_uri
+from ehrcommerce.ehr.views.banners import banner_now, patient_key
+from ehrcommerce.ehr.views.guards import ClinicianRequest, clinician_required
+
+UNDO = "undo"
+REASONS = {
+    "wrong_items": "Wrong items", "wrong_person": "Wrong person", "patient_asked": "Patient asked",
+    "order_changed": "Order changed", "other": "Other",
+}  # fmt: skip
+
+
+def _offer(request: ClinicianRequest, offer_id: UUID) -> Offer:
+    """An offer of this launch's patient: found by both, so that no other patient's page opens here."""
+    mine = Offer.objects.filter(organization_id=request.user.organization_id, customer_key=patient_key(request))
+    return get_object_or_404(mine.select_related("organization"), public_id=offer_id)
+
+
+def _link(request: ClinicianRequest, link_id: UUID) -> PurchaseLink:
+    mine = PurchaseLink.objects.filter(
+        organization_id=request.user.organization_id, offer__customer_key=patient_key(request)
+    )
+    return get_object_or_404(mine.select_related("offer"), public_id=link_id)
+
+
+def _by_itself(request: ClinicianRequest) -> bool:
+    """Whether a script of the page asked, not a person: it takes over only the part that changes."""
+    return request.headers.get("Sec-Fetch-Dest") == "empty"
+
+
+@require_GET
+@clinician_required
+def sent(request: ClinicianRequest, launch_key: str, offer_id: UUID) -> HttpResponse:
+    """C3: the link's state, QR, address to copy, trust phrase, undo."""
+    offer = _offer(request, offer_id)
+    link = offer.links.latest("pk")
+    address = link_services.url_of(link)
+    undo = (timezone.now() - link.created_at).total_seconds() < offers.UNDO_S and link.state in (
+        LinkState.SENT, LinkState.OPENED,
+    )  # fmt: skip
+    # The page asks again by itself while the message is on its way: that is no new look into the chart.
+    banner = {"session": request.ehr_session} if _by_itself(request) else banner_now(request)
+    context = {
+        **banner, "offer": offer, "link": link, "address": address, "qr": data_uri(address), "undo": undo,
+        "contact": offer.contacts.filter(carries_link=True).first(), "lines": offers.lines_of(offer),
+        "problem": offers.send_problem(link), "live": link.state in LIVE_LINK,
+        "state_words": progress_of(offer, link).words,
+    }  # fmt: skip
+    return render(request, "ehr/sent.html", context)
+
+
+@require_GET
+@clinician_required
+def sheet(request: ClinicianRequest, launch_key: str, offer_id: UUID) -> HttpResponse:
+    """The sheet that the clinic prints and hands over: no name, no item. A link that is over has none."""
+    offer = _offer(request, offer_id)
+    link = offer.links.latest("pk")
+    if link.state not in LIVE_LINK:
+        return redirect("clinic:sent", launch_key=launch_key, offer_id=offer.public_id)
+    address = link_services.url_of(link)
+    context = {
+        **banner_now(request), "offer": offer, "link": link, "address": address, "qr": data_uri(address),
+        "clinic": offer.organization,
+    }  # fmt: skip
+    return render(request, "ehr/sheet.html", context)
+
+
+def _links_page(request: ClinicianRequest, *, status: int = 200, **more: object) -> HttpResponse:
+    found = offers.sent_for(
+        organization_id=request.user.organization_id, customer_key=patient_key(request), also=["orders"]
+    )
+    rows = [(each, progress_of(each.offer, each.link)) for each in found]
+    return render(
+        request, "ehr/links.html", {**banner_now(request), "found": rows, "reasons": REASONS, **more}, status=status
+    )
+
+
+@require_GET
+@clinician_required
+def links(request: ClinicianRequest, launch_key: str) -> HttpResponse:
+    """C4: this patient's links, newest first, with what can be done about each."""
+    return _links_page(request, taken_back="taken_back" in request.GET)
+
+
+@require_POST
+@clinician_required
+def revoke(request: ClinicianRequest, launch_key: str, link_id: UUID) -> HttpResponse:
+    """Undo within a minute, or revoke later with a reason from the list."""
+    link = _link(request, link_id)
+    reason = request.POST.get("reason", "")
+    if reason not in (UNDO, *REASONS):
+        return _links_page(request, status=422, without_reason=link.pk)
+    try:
+        offers.revoke(link=link, reason=reason, by=request.user.actor, at=timezone.now())
+    except offers.AlreadyOrdered as refusal:
+        return render(request, "ehr/revoke_refused.html", {**banner_now(request), "refusal": refusal}, status=409)
+    if reason == UNDO:
+        return redirect("clinic:sent", launch_key=launch_key, offer_id=link.offer.public_id)
+    return redirect(reverse("clinic:links", kwargs={"launch_key": launch_key}) + "?taken_back")
+
+
+@require_POST
+@clinician_required
+def resend(request: ClinicianRequest, launch_key: str, link_id: UUID) -> HttpResponse:
+    """Send the same address again."""
+    link = _link(request, link_id)
+    offers.resend(link=link, by=request.user, at=timezone.now())
+    return redirect("clinic:sent", launch_key=launch_key, offer_id=link.offer.public_id)
