@@ -1,22 +1,23 @@
 /* Comforts only: every page works without this file. */
-(function () {
+(() => {
   "use strict";
-  var each = function (selector, act) { document.querySelectorAll(selector).forEach(act); };
+  var each = (selector, act) => document.querySelectorAll(selector).forEach(act);
+  var focus = root => root.querySelector("[autofocus],[data-focus]")?.focus();
 
-  // A page out of the back/forward cache may show what is no longer true: ask the server.
-  addEventListener("pageshow", function (event) { if (event.persisted) location.reload(); });
+  // After Back: a kept page may be old, ask the server; else count what was put into the boxes.
+  addEventListener("pageshow", event => event.persisted ? location.reload() : count());
 
-  // A second press on the same button does nothing while the first is on its way.
-  document.addEventListener("submit", function (event) {
+  // A second press waits for the first.
+  document.addEventListener("submit", event => {
     var form = event.target;
-    if (form.hasAttribute("data-busy")) { event.preventDefault(); return; }
+    if (form.hasAttribute("data-busy")) return event.preventDefault();
     form.setAttribute("data-busy", "");
-    setTimeout(function () { form.removeAttribute("data-busy"); }, 15000);
+    setTimeout(() => form.removeAttribute("data-busy"), 15000);
   });
 
-  // <x data-count="name" data-zero=".." data-one=".." data-many="{n} .."> says how many boxes of that name are ticked.
+  // <x data-count="name" data-zero data-one data-many="{n} .."> says how many boxes of that name are ticked.
   function count() {
-    each("[data-count]", function (place) {
+    each("[data-count]", place => {
       var n = document.querySelectorAll('input[name="' + place.dataset.count + '"]:checked').length;
       var words = n === 0 ? place.dataset.zero : n === 1 ? place.dataset.one : place.dataset.many;
       if (words) place.textContent = words.replace("{n}", n);
@@ -25,34 +26,43 @@
   document.addEventListener("change", count);
   count();
 
-  // <button data-copy="#id" data-done="Copied" hidden> appears where copying can work.
-  each("[data-copy]", function (button) {
+  // <button data-copy="#id" data-done="Copied" hidden>, where copying works.
+  each("[data-copy]", button => {
     if (!navigator.clipboard) return;
     button.hidden = false;
-    button.addEventListener("click", function () {
+    button.addEventListener("click", () => {
       var from = document.querySelector(button.dataset.copy);
-      navigator.clipboard.writeText((from.value || from.textContent).trim()).then(function () {
+      navigator.clipboard.writeText((from.value || from.textContent).trim()).then(() => {
         button.textContent = button.dataset.done;
-      }, function () { getSelection().selectAllChildren(from); });
+      }, () => getSelection().selectAllChildren(from));
     });
   });
 
-  // Inside a frame of the EHR: offer the window.
-  if (top !== self) each("[data-when-framed]", function (hint) { hint.hidden = false; });
+  each("[data-print]", button => {
+    button.hidden = false;
+    button.addEventListener("click", () => print());
+  });
 
-  // <x data-poll> on a page: fetch it again every 3 s and put the new [data-live] regions in place of the old.
+  if (top !== self) each("[data-when-framed]", hint => hint.hidden = false);
+  // Frames block autofocus.
+  if (document.activeElement === document.body) focus(document);
+
+  // <x data-poll>: fetch the page every 3 s and renew its [data-live] regions.
   function poll() {
     if (!document.querySelector("[data-poll]")) return;
-    setTimeout(function () {
-      fetch(location.href, { credentials: "same-origin", cache: "no-store" }).then(function (answer) {
+    setTimeout(() => {
+      fetch(location.href, { credentials: "same-origin", cache: "no-store" }).then(answer => {
         if (answer.redirected) { location.replace(answer.url); return ""; }
         return answer.ok ? answer.text() : "";
-      }).then(function (text) {
+      }).then(text => {
         if (!text) return poll();
         var fresh = new DOMParser().parseFromString(text, "text/html").querySelectorAll("[data-live]");
-        if (!fresh.length) { location.reload(); return; }
-        each("[data-live]", function (old, i) {
-          if (fresh[i] && fresh[i].innerHTML !== old.innerHTML) old.replaceWith(fresh[i]);
+        if (!fresh.length) return location.reload();
+        each("[data-live]", (old, i) => {
+          if (!fresh[i] || fresh[i].innerHTML === old.innerHTML) return;
+          var held = old.contains(document.activeElement);
+          old.replaceWith(fresh[i]);
+          if (held) focus(fresh[i]);
         });
         poll();
       }).catch(poll);

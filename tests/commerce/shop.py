@@ -12,6 +12,7 @@ from django.utils import timezone
 from ehrcommerce.accounts.models import Organization, User
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.fulfillment import payloads
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.offers.models import Contact, LinkState, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders import pricing, services
@@ -115,15 +116,17 @@ class Shop:
     def _line(self, offer: Offer, kind: str) -> OfferLine:
         item, product = self.item(kind), self.product(kind)
         return OfferLine.objects.create(
-            organization=self.clinic, offer=offer, product=product, kind=kind, order_key=item.key, packet=as_json(item),
+            organization=self.clinic, offer=offer, product=product, sku=product.sku, name_en=product.name_en,
+            name_es=product.name_es, kind=kind, order_key=item.key, packet=as_json(item),
             digest=digest(item), version="1", price_cents=product.price_cents or 0,
             routing_proof="e_prescription" if kind == PRESCRIPTION else "",
         )  # fmt: skip
 
     def consent(self, offer: Offer, kinds: Iterable[str]) -> None:
         port = {PRESCRIPTION: Port.PHARMACY, DEVICE: Port.DEVICE, KIT: Port.KIT}
+        lines = list(OfferLine.objects.filter(offer=offer).select_related("product"))
         wanted = [
-            Wanted(kind, supplier.party, supplier.name)
+            Wanted(kind, supplier.party, supplier.name, payloads.agreed(lines, kind=kind, supplier=supplier))
             for kind in kinds
             for supplier in Supplier.objects.filter(organization=self.clinic, port=port[kind])
         ]
@@ -152,7 +155,10 @@ class Shop:
 
     def authorized(self, *kinds: str, **how: Any) -> Order:
         """An order that the patient has just paid for; nothing was sent yet."""
-        order = self.place(*kinds, **how)
+        return self.pay(self.place(*kinds, **how))
+
+    def pay(self, order: Order) -> Order:
+        """The patient pays a placed order."""
         payment = services.start_payment(order=order, by=CY, at=timezone.now())
         self.payments.says(payment.public_id, "authorized")
         services.look_at_payment(payment=payment, at=timezone.now())

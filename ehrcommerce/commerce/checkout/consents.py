@@ -1,15 +1,17 @@
-"""What the patient agrees to: for each recipient, what it gets, and what nobody gets. The words on the page are the
-words that are hashed and kept; a change of them is a new version."""
+"""What the patient agrees to: for each recipient a box of its own, what it gets, and what nobody gets. The words on the
+page are the words that are hashed and kept; a change of them is a new version."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from ehrcommerce.commerce.checkout.models import CheckoutSession
 from ehrcommerce.commerce.checkout.services import actor_of
+from ehrcommerce.commerce.fulfillment import payloads
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.consent import Wanted
@@ -18,17 +20,31 @@ from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION
 from ehrcommerce.suppliers import chosen
 from ehrcommerce.suppliers.models import Port, Supplier
 
-VERSION = "1"
+VERSION = "2"
 PORT_OF_KIND = {PRESCRIPTION: Port.PHARMACY, DEVICE: Port.DEVICE, KIT: Port.KIT}
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One outside party and what it would get, in the patient's language."""
+    """One outside party, what it is for and what it would get, in the patient's language. `text` is exactly what
+    stands beside its box and around it, as it is kept."""
 
     purpose: str
     supplier: Supplier
+    yes: str
+    why: str
     gets: str
+    text: str
+
+    @property
+    def box(self) -> str:
+        """The name of its box."""
+        return f"agree_{self.purpose}"
+
+    @property
+    def mark(self) -> str:
+        """What its box sends: the hash of these words in this language. A tick beside other words is no tick."""
+        return consent.hash_of(_language(), self.text).hex()
 
     @property
     def wanted(self) -> Wanted:
@@ -37,7 +53,7 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """One text of consent, in the order of the page."""
+    """The words of one page: what stands above the boxes, each recipient, what stands below."""
 
     opening: str
     recipients: tuple[Recipient, ...]
@@ -45,11 +61,9 @@ class Words:
     free: str
     version: str
 
-    @property
-    def text(self) -> str:
-        """Exactly what was shown, as it is kept."""
-        lines = [f"{one.supplier.name}: {one.gets}" for one in self.recipients]
-        return "\n".join([self.opening, *lines, self.never, self.free, self.version])
+
+def _language() -> str:
+    return (translation.get_language() or "en")[:2]
 
 
 def gets(purpose: str, supplier: Supplier) -> str:
@@ -75,13 +89,42 @@ def suppliers_of(lines: Sequence[OfferLine], *, organization_id: int, state: str
 
 def words(wanted: Sequence[tuple[str, Supplier]]) -> Words:
     """The consent text for these recipients, in the active language."""
-    return Words(
-        opening=_("To fill your order, we share some facts. Who gets what:"),
-        recipients=tuple(Recipient(purpose, supplier, gets(purpose, supplier)) for purpose, supplier in wanted),
-        never=_("We do not share your notes, your test results, or your other medicines."),
-        free=_("You can say no. Your care will not change."),
-        version=_("Version %(number)s of these words") % {"number": VERSION},
+    asks_plan = [purpose for purpose, _supplier in wanted] == [table.ELIGIBILITY]
+    opening = (
+        _("To see what your plan pays, we ask it.") if asks_plan else _("To fill your order, we share some facts.")
     )
+    never = _("We do not share your notes, your test results, or your other medicines.")
+    free = _("You can say no. Your care will not change.")
+    version = _("Version %(number)s of these words") % {"number": VERSION}
+    return Words(
+        opening, tuple(_recipient(*one, (opening,), (never, free, version)) for one in wanted), never, free, version
+    )
+
+
+def gains(purpose: str, supplier: Supplier) -> str:
+    """The same as a sentence."""
+    return _("It gets: %(facts)s.") % {"facts": gets(purpose, supplier)}
+
+
+def _recipient(purpose: str, supplier: Supplier, above: Sequence[str], below: Sequence[str]) -> Recipient:
+    yes = _yes(purpose, supplier)
+    why, facts = _why(purpose, supplier), gains(purpose, supplier)
+    return Recipient(purpose, supplier, yes, why, facts, "\n".join([*above, yes, why, facts, *below]))
+
+
+def _yes(purpose: str, supplier: Supplier) -> str:
+    if purpose == table.ELIGIBILITY:
+        return _("Yes, ask my plan")
+    return _("Yes, share with %(name)s") % {"name": supplier.name}
+
+
+def _why(purpose: str, supplier: Supplier) -> str:
+    """What this party does for the patient."""
+    if purpose == table.ELIGIBILITY:
+        return _("%(name)s asks your plan what it pays.") % {"name": supplier.name}
+    if purpose == PRESCRIPTION:
+        return _("It fills your medicine.")
+    return _("It sends your device.") if purpose == DEVICE else _("It sends your test kit.")
 
 
 def missing(session: CheckoutSession, wanted: Sequence[tuple[str, Supplier]]) -> list[tuple[str, Supplier]]:
@@ -91,11 +134,21 @@ def missing(session: CheckoutSession, wanted: Sequence[tuple[str, Supplier]]) ->
     return [(purpose, supplier) for purpose, supplier in wanted if (purpose, supplier.party) not in given]
 
 
+def _agreed(one: Recipient, lines: Sequence[OfferLine]) -> Wanted:
+    """The plan is asked before anything is ordered: only a supplier's payload can stand fixed."""
+    if one.purpose not in PORT_OF_KIND:
+        return one.wanted
+    return replace(one.wanted, payload_digest=payloads.agreed(lines, kind=one.purpose, supplier=one.supplier))
+
+
+@transaction.atomic
 def give(session: CheckoutSession, shown: Words, *, at: datetime) -> None:
-    """Record the yes to each recipient of the words that were shown."""
-    consent.give(
-        organization_id=session.organization_id, customer_key=session.link.offer.customer_key,
-        subject=str(session.link.offer.public_id), wanted=[one.wanted for one in shown.recipients],
-        language=(translation.get_language() or "en")[:2], text=shown.text, identity_level=session.level,
-        by=actor_of(session), at=at,
-    )  # fmt: skip
+    """Record the yes to each recipient, each with the words that stood beside its own box, and with the digest of what
+    a supplier gets: dispatch compares what goes out with it."""
+    lines = list(session.link.offer.lines.select_related("product").order_by("pk"))
+    for one in shown.recipients:
+        consent.give(
+            organization_id=session.organization_id, customer_key=session.link.offer.customer_key,
+            subject=str(session.link.offer.public_id), wanted=[_agreed(one, lines)], language=_language(), text=one.text,
+            identity_level=session.level, by=actor_of(session), at=at,
+        )  # fmt: skip

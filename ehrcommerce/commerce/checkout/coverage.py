@@ -105,7 +105,7 @@ def question(lines: Sequence[OfferLine]) -> tuple[EligibilityLine, ...]:
 
 def _code(line: OfferLine) -> tuple[str, str]:
     row = line.product.codes.exclude(system=codes.DISPLAY_SYSTEM).order_by("pk").first()
-    return (row.system, row.code) if row else ("", line.product.sku)
+    return (row.system, row.code) if row else ("", line.sold_as)
 
 
 class AskPlan(Handler):

@@ -1,7 +1,7 @@
 """What a patient types, and the sentences that say how to put it right. Entries are kept, nothing is asked twice."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -9,6 +9,7 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ehrcommerce.commerce.checkout.consents import Recipient
 from ehrcommerce.policy.packets import ShipTo
 
 STATES = (
@@ -95,13 +96,20 @@ class CodeForm(PageForm):
         return digits
 
 
+WORDS_CHANGED = _("These words changed. Read them, and tick this box again if you agree.")
+
+
 class ChoiceForm(PageForm):
-    """Plan or full price; with the plan, the yes to asking it."""
+    """Plan or full price; with the plan, the yes to asking it. `mark`: what that box sends when it is ticked."""
 
     pay_with = forms.ChoiceField(
         choices=[("plan", ""), ("full", "")], error_messages={"required": _("Choose how you want to pay.")}
     )
-    plan_ok = forms.BooleanField(required=False)
+    plan_ok = forms.CharField(required=False)
+
+    def __init__(self, data: Mapping[str, Any] | None, *, mark: str) -> None:
+        super().__init__(data)
+        self.mark = mark
 
     @property
     def full_chosen(self) -> bool:
@@ -109,23 +117,47 @@ class ChoiceForm(PageForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if cleaned.get("pay_with") == "plan" and not cleaned.get("plan_ok"):
+        if cleaned.get("pay_with") != "plan":
+            return cleaned
+        if not cleaned.get("plan_ok"):
             self.add_error(
                 "plan_ok", _("To use your plan, tick the box so that we may ask it. Or choose the full price.")
             )
+        elif cleaned["plan_ok"] != self.mark:
+            self.add_error("plan_ok", WORDS_CHANGED)
         return cleaned
 
 
 class ConsentForm(PageForm):
-    """The one box, never ticked before the patient does."""
+    """A box for each recipient, none ticked before the patient does."""
 
-    agree = forms.BooleanField(
-        error_messages={"required": _("Tick the box if you agree. Or say no: you will not be charged.")}
-    )
+    def __init__(self, data: Mapping[str, Any] | None, *, recipients: Sequence[Recipient]) -> None:
+        super().__init__(data)
+        self.recipients = recipients
+        for one in recipients:
+            self.fields[one.box] = forms.CharField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """A tick that was made beside other words (another language, another supplier) is asked for anew."""
+        cleaned = super().clean() or {}
+        for one in self.recipients:
+            if not cleaned.get(one.box):
+                left_out = _("Tick the box for %(name)s if you agree. To leave it out, ask your clinic.")
+                self.add_error(one.box, left_out % {"name": one.supplier.name})
+            elif cleaned[one.box] != one.mark:
+                self.add_error(one.box, WORDS_CHANGED)
+        return cleaned
+
+    @property
+    def asks(self) -> list[tuple[Recipient, forms.BoundField, bool]]:
+        """Each recipient with its field, and whether its box is shown ticked: only where the patient ticked it beside
+        these very words."""
+        return [(one, self[one.box], self.is_bound and self.data.get(one.box) == one.mark) for one in self.recipients]
 
 
 class AddressForm(PageForm):
-    """Where a parcel goes: the address on file, or one that is typed."""
+    """Where a parcel goes: the address on file, or one that is typed. `file_only`: whoever opened the order by a printed
+    sheet knows only what the clinic's staff know too, and may not lead a parcel elsewhere."""
 
     place = forms.ChoiceField(choices=[("file", ""), ("other", "")], required=False)
     name = forms.CharField(label=_("Full name"), max_length=80, required=False, widget=text_input(autocomplete="name"))
@@ -151,19 +183,24 @@ class AddressForm(PageForm):
     )
 
     def __init__(
-        self, data: Mapping[str, Any] | None, *, on_file: ShipTo | None, initial: Mapping[str, Any] | None = None
-    ) -> None:
+        self, data: Mapping[str, Any] | None, *, on_file: ShipTo | None, initial: Mapping[str, Any] | None = None,
+        file_only: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(data, initial=initial)
         self.on_file = on_file
+        if file_only:
+            self.fields = {"place": self.fields["place"]}
+            self.fields["place"].choices = [("file", "")]  # type: ignore[attr-defined]
+        self.file_only = file_only
 
     @property
     def typed(self) -> bool:
         """Is the address typed rather than the one on file?"""
-        return self.on_file is None or self.data.get("place") == "other"
+        return not self.file_only and (self.on_file is None or self.data.get("place") == "other")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if self.on_file is not None and cleaned.get("place") not in ("file", "other"):
+        if (self.on_file is not None or self.file_only) and cleaned.get("place") not in ("file", "other"):
             self.add_error("place", _("Choose where it should go."))
         elif self.typed:
             self._require_all(cleaned)

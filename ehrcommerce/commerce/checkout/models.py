@@ -20,8 +20,14 @@ class Stage(models.TextChoices):
     FOLLOW = "follow"
 
 
+LEVEL_CODE, LEVEL_PRINTED = 2, 10
+KNOWN = (LEVEL_CODE, LEVEL_PRINTED)
+LEVEL_NAMES = {1: "1", LEVEL_CODE: "2", LEVEL_PRINTED: "1p"}
+
+
 class CheckoutSession(models.Model):
-    """`level` is the identity level reached: 1 birth date, 2 birth date and code to a contact on file."""
+    """`level` is the identity level reached: 1 birth date, 2 birth date and code to a contact on file; 10 stands for
+    "1p", lower than 2: a printed link, where birth date, family name and postal code matched and no code could go out."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")

@@ -25,6 +25,21 @@ def confirmed(session: CheckoutSession) -> pricing.Quote | None:
     return pricing.from_json(session.quote) if session.quote else None
 
 
+def changes(before: pricing.Quote, now: pricing.Quote) -> list[str]:
+    """What is not as the patient saw it, in sentences. Where they pay the same, what else changed is named."""
+    sums = {"old": dollars(before.patient_cents), "new": dollars(now.patient_cents)}
+    if before.patient_cents != now.patient_cents:
+        return [_("It was %(old)s. It is %(new)s now.") % sums]
+    said = [_("You still pay %(new)s.") % sums]
+    if before.full_cents != now.full_cents:
+        full = {"old": dollars(before.full_cents), "new": dollars(now.full_cents)}
+        said.append(_("The full price was %(old)s. It is %(new)s now.") % full)
+    if before.plan_cents != now.plan_cents:
+        plan = {"old": dollars(before.plan_cents), "new": dollars(now.plan_cents)}
+        said.append(_("Your plan paid %(old)s. It pays %(new)s now.") % plan)
+    return said if len(said) > 1 else [*said, _("Prices of single items changed. The sum did not.")]
+
+
 def plan_words(quote: pricing.Quote) -> str:
     """What stands beside "Your plan pays". What is not known is never shown as a sum."""
     if quote.plan_unknown and not quote.uses_plan:

@@ -8,11 +8,12 @@ import secrets
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.checkout.errors import CheckoutOver, LinkOver
-from ehrcommerce.commerce.checkout.models import CheckoutSession, Stage
+from ehrcommerce.commerce.checkout.models import KNOWN, LEVEL_CODE, LEVEL_NAMES, CheckoutSession, Stage
 from ehrcommerce.commerce.offers import links
 from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState
 from ehrcommerce.commerce.orders.models import Order
@@ -71,7 +72,7 @@ def resume(cookie: str, *, at: datetime, seen: bool = True) -> CheckoutSession:
     if session is None or at >= session.expires_at or at >= session.seen_at + IDLE:
         raise CheckoutOver
     _require_live_link(session, at)
-    if session.level == 2 and session.order is None and session.link.state == LinkState.COMPLETED:
+    if session.level in KNOWN and session.order is None and session.link.state == LinkState.COMPLETED:
         _join(session)
     if seen:
         CheckoutSession.objects.filter(pk=session.pk).update(seen_at=at)
@@ -127,15 +128,16 @@ def advance(session: CheckoutSession, to: Stage, *fields: str) -> None:
 
 
 @transaction.atomic
-def verified(session: CheckoutSession, *, at: datetime) -> str:
-    """The code came back: level 2, a verified link, and a fresh cookie: one seen before is worth nothing."""
+def verified(session: CheckoutSession, *, at: datetime, level: int = LEVEL_CODE) -> str:
+    """The code came back (level 2), or a printed link needs none: a verified link, and a fresh cookie, since one that
+    was seen before is worth nothing."""
     cookie = secrets.token_urlsafe(32)
-    session.cookie_sha256, session.level = hash_of(cookie), 2
+    session.cookie_sha256, session.level = hash_of(cookie), level
     session.order = Order.objects.filter(offer_id=session.link.offer_id).order_by("-pk").first()
     links.mark_verified(link_id=session.link_id, at=at)
     audit.record(
         organization_id=session.organization_id, by=actor_of(session), action="checkout.verified",
-        entity=f"checkout:{session.public_id}", at=at, purpose="identity", reason="level 2",
+        entity=f"checkout:{session.public_id}", at=at, purpose="identity", reason=f"level {LEVEL_NAMES[level]}",
         customer_key=session.link.offer.customer_key,
     )  # fmt: skip
     advance(session, Stage.FOLLOW if session.order else Stage.CHECK, "cookie_sha256", "level", "order")
@@ -144,12 +146,24 @@ def verified(session: CheckoutSession, *, at: datetime) -> str:
 
 @transaction.atomic
 def decline(session: CheckoutSession, *, at: datetime) -> None:
-    """The patient said no. The link stays as it is: they can change their mind until it expires."""
+    """The patient said no, and the clinic is told. The link lives on: they can change their mind until it expires."""
     _forget(session, at)
+    links.mark_declined(link_id=session.link_id, at=at)
     audit.record(
         organization_id=session.organization_id, by=actor_of(session), action="checkout.declined",
         entity=f"checkout:{session.public_id}", at=at,
     )  # fmt: skip
+
+
+def declined(cookie: str, *, at: datetime) -> CheckoutSession | None:
+    """The session of this cookie where the patient ended it by a no; None for any other. Enters its walls."""
+    organization_id = _organization_of(cookie)
+    if organization_id is None:
+        return None
+    walls.enter(organization_id)
+    rows = CheckoutSession.objects.select_related("organization", "link").filter(cookie_sha256=hash_of(cookie))
+    # Whoever says no ends the session before its time; the eraser ends it after.
+    return rows.filter(ended_at__lt=F("expires_at"), expires_at__gt=at).first()
 
 
 def end_due(organization_id: int, at: datetime) -> int:

@@ -102,12 +102,19 @@ MONEY: dict[str, Text] = {
     _M.VOIDED: _("You were not charged. The hold on your card ends in a few days."),
     _M.REFUNDED: _("We sent your money back. It takes 5 to 10 days."),
     _M.DISPUTED: _("Your bank is looking at this payment."),
-    _M.RECONCILE_NEEDED: _("We are checking your payment. Do not pay again."),
+    _M.RECONCILE_NEEDED: _("Money may have moved. Do not pay again. We charge you one time at most."),
 }
+# What is still to come back of an order that is over.
+_TO_COME: dict[str, Text] = {
+    _M.AUTHORIZED: _("We are taking the hold off your card. It can take a few days. You will not be charged."),
+    _M.CAPTURED: _("You will get all of your money back. It takes 5 to 10 days."),
+}
+# While it is being stopped, nobody may read that the card is about to be charged.
+_STOPPING = _("Your card is held for %(sum)s. If we stop the order in time, the hold ends. Then you are not charged.")
 _PART_BACK = _("You paid %(sum)s. We sent %(back)s back. It takes 5 to 10 days.")
 _FREE = _("You have nothing to pay.")
 _CHECKING = Words(
-    _("We are checking your payment"), _("We are checking your payment. Do not pay again."),
+    _("We are checking your payment"), _("We asked the payment page, and its answer is not clear."),
     _("A person looks at it."), _NOTHING, 1,
 )  # fmt: skip
 # Pages that stopped for good: the step that was not reached stands in red.
@@ -123,6 +130,19 @@ _STEPS: tuple[tuple[Text, str], ...] = (
 # How many steps are done once this state was reached; before, only the first.
 _DONE = {_O.ACCEPTED: 2, _O.SHIPPED: 3, _O.DELIVERED: 5, _O.COMPLETED: 5}
 CANCELLABLE = frozenset({_O.AUTHORIZED, _O.GATED, _O.DISPATCHED, _O.ACCEPTED})
+GONE = frozenset({_O.SHIPPED, _O.DELIVERED, _O.COMPLETED, _O.RETURNED})
+# Where there is nothing to cancel: how the order stands instead.
+_INSTEAD: dict[str, Text] = {
+    _O.CANCELLED: _("This order is canceled already."),
+    _O.CANCEL_REQUESTED: _("We are trying to stop this order. We will tell you if it was in time."),
+    _O.REFUSED: _("This order could not be filled. There is nothing to cancel."),
+}
+_LEFT = _("Your order left already. Call us. We cannot take back most opened medicine.")
+_ASK = _("We cannot cancel this order here. Call us, and we will help.")
+_ENDS: dict[str, Text] = {
+    _O.CANCELLED: _("This order was canceled."), _O.REFUSED: _("This order was not filled."),
+    _O.RETURNED: _("This parcel came back to us."),
+}  # fmt: skip
 
 
 def words_of(order: Order) -> Words:
@@ -136,7 +156,6 @@ class Step:
     look: str
     label: Text
     at: datetime | None = None
-    format: str = "SHORT_DATETIME_FORMAT"
     more: Text = ""
 
 
@@ -175,10 +194,51 @@ def money_words(order: Order) -> str:
     if order.patient_cents == 0 and order.money in (_M.NONE, _M.AUTHORIZED):
         return str(_FREE)
     captured, back = _moved(order)
+    if order.state in (_O.CANCELLED, _O.REFUSED) and order.money in _TO_COME and not back:
+        return str(_TO_COME[order.money])
     if order.money not in (_M.CAPTURED, _M.REFUNDED):
-        return str(MONEY[order.money]) % {"sum": dollars(order.patient_cents)}
+        stopping = order.state == _O.CANCEL_REQUESTED and order.money == _M.AUTHORIZED
+        return str(_STOPPING if stopping else MONEY[order.money]) % {"sum": dollars(order.patient_cents)}
     words = _PART_BACK if 0 < back < captured else MONEY[order.money]
     return str(words) % {"sum": dollars(captured - back), "back": dollars(back)}
+
+
+def instead(order: Order) -> Text:
+    """What the cancel page says where there is nothing to cancel."""
+    return _INSTEAD.get(order.state, _LEFT if order.state in GONE else _ASK)
+
+
+def ended(order: Order) -> Text:
+    """How the order ended, for its receipt; "" where it goes on or was delivered."""
+    return _ENDS.get(order.state, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One line of the receipt about money that moved, or did not. `sum` marks the last one."""
+
+    label: Text
+    amount: str
+    is_sum: bool = False
+
+
+def moved(order: Order) -> list[Moved]:
+    """What was held, taken and given back: the part of the receipt that an insurer or a tax office looks at."""
+    captured, back = _moved(order)
+    if order.money == _M.RECONCILE_NEEDED:
+        return [Moved(_("Paid"), str(_("Not known yet")), is_sum=True)]
+    if back:
+        return [
+            Moved(_("You paid"), dollars(captured)),
+            Moved(_("Sent back to you"), f"\N{MINUS SIGN}{dollars(back)}"),
+            Moved(_("In the end"), dollars(captured - back), is_sum=True),
+        ]
+    if order.money == _M.AUTHORIZED and order.patient_cents:
+        return [
+            Moved(_("Held on your card"), dollars(order.patient_cents)),
+            Moved(_("Paid so far"), dollars(0), is_sum=True),
+        ]
+    return [Moved(_("You paid"), dollars(captured), is_sum=True)]
 
 
 def _moved(order: Order) -> tuple[int, int]:

@@ -4,16 +4,27 @@ who may. Looking changes nothing; every other verb moves the row by condition, s
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Func, IntegerField, Q
+from django.db.models import F, Func, IntegerField, Q, QuerySet
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.offers.models import LIVE_LINK, TRIES_A_DAY, Contact, LinkState, Offer, PurchaseLink
+from ehrcommerce.commerce.offers.models import (
+    LIVE_LINK,
+    TRIES_A_DAY,
+    Contact,
+    Delivery,
+    LinkState,
+    Offer,
+    OfferLine,
+    PurchaseLink,
+)
 from ehrcommerce.commerce.offers.tokens import hash_of, token_of
+from ehrcommerce.policy.packets import RecipientFacts
 from ehrcommerce.vault.keys import identity_digest
 
 _PAGES = {
@@ -38,6 +49,7 @@ class LinkView:
     phone: str
     match_postal_code: bool
     match_family_name: bool
+    sends_code: bool
 
     @property
     def page(self) -> str:
@@ -65,7 +77,7 @@ def url_of(link: PurchaseLink) -> str:
 def look(token: str) -> LinkView | None:
     """Find a link by its token; None for any unknown one. One statement, no walls needed, nothing changes."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM ehrc_open_link(%s)", [hash_of(token)])
+        cursor.execute("SELECT * FROM ehrc_look_at_link(%s)", [hash_of(token)])
         row = cursor.fetchone()
     return LinkView(*row) if row else None
 
@@ -86,7 +98,7 @@ def answer(*, link_id: int, birth_date: str, postal_code: str = "", family_name:
         return Answer(matched=False, locked=link.tries_left == 0)
     if link.state == LinkState.SENT:
         link.state, link.opened_at = LinkState.OPENED, at
-    matched = _matches(link.offer, birth_date, postal_code, family_name)
+    matched = _matches(link, birth_date, postal_code, family_name)
     if not matched:
         link.tries_left -= 1
         if link.tries_left == 0:
@@ -97,16 +109,18 @@ def answer(*, link_id: int, birth_date: str, postal_code: str = "", family_name:
 
 
 def _after_the_order(link: PurchaseLink, typed: tuple[str, str, str], at: datetime) -> Answer:
-    """The link is spent and leads to its order only: five wrong answers shut it for the day, and the clinic sees it."""
-    if link.shut_on(at.date()):
+    """The link is spent and leads to its order only: five wrong answers shut it for the clinic's day, and
+    the clinic sees it."""
+    day = link.day_of(at)
+    if link.shut_on(day):
         return Answer(matched=False, locked=True, today=True)
-    matched = _matches(link.offer, *typed)
+    matched = _matches(link, *typed)
     if not matched:
-        link.wrong_that_day, link.wrong_at = link.wrong_on(at.date()) + 1, at
+        link.wrong_that_day, link.wrong_at = link.wrong_on(day) + 1, at
         link.save(update_fields=["wrong_at", "wrong_that_day"])
-    shut = link.shut_on(at.date())
+    shut = link.shut_on(day)
     _note_answer(link, matched, "locked_today" if shut else "", at)
-    return Answer(matched=matched, tries_left=TRIES_A_DAY - link.wrong_on(at.date()), locked=shut, today=True)
+    return Answer(matched=matched, tries_left=TRIES_A_DAY - link.wrong_on(day), locked=shut, today=True)
 
 
 def _note_answer(link: PurchaseLink, matched: bool, reason: str, at: datetime) -> None:
@@ -117,24 +131,38 @@ def _note_answer(link: PurchaseLink, matched: bool, reason: str, at: datetime) -
     )  # fmt: skip
 
 
-def _matches(offer: Offer, birth_date: str, postal_code: str, family_name: str) -> bool:
+def _matches(link: PurchaseLink, birth_date: str, postal_code: str, family_name: str) -> bool:
     """Every part is compared, whatever the first says: equal work for every wrong answer."""
-    organization = offer.organization
+    offer, organization = link.offer, link.organization
     parts = [("birth", birth_date, offer.birth_digest)]
-    if organization.match_postal_code and offer.postal_digest:
+    if link.is_printed or (organization.match_postal_code and offer.postal_digest):
         parts.append(("postal", postal_code, offer.postal_digest))
-    if organization.match_family_name and offer.family_digest:
+    if link.is_printed or (organization.match_family_name and offer.family_digest):
         parts.append(("family", family_name, offer.family_digest))
+    # What the chart did not have, or what was erased, is matched by nothing: not even by an empty answer.
     equal = [
-        hmac.compare_digest(identity_digest(what, offer.customer_key, value), bytes(digest))
+        bool(digest) and hmac.compare_digest(identity_digest(what, offer.customer_key, value), bytes(digest))
         for what, value, digest in parts
     ]
     return all(equal)
 
 
+def may_be_printed(recipient: RecipientFacts) -> bool:
+    """Whether a patient without phone and e-mail can be recognized on paper alone: no code can be sent, so birth date,
+    family name and postal code must all be on file."""
+    return all((recipient.birth_digest, recipient.family_digest, recipient.postal_digest))
+
+
 def mark_verified(*, link_id: int, at: datetime) -> None:
-    """The one-time code came back: this link's holder is known."""
-    PurchaseLink.objects.filter(pk=link_id, state__in=LIVE_LINK).update(state=LinkState.VERIFIED, verified_at=at)
+    """This link's holder is known: the one-time code came back, or all that a printed link asks was right. Whoever
+    said no before has come back."""
+    live = PurchaseLink.objects.filter(pk=link_id, state__in=LIVE_LINK)
+    live.update(state=LinkState.VERIFIED, verified_at=at, declined_at=None)
+
+
+def mark_declined(*, link_id: int, at: datetime) -> None:
+    """The patient said no thanks: the clinician sees it. The link lives on, since they may change their mind."""
+    PurchaseLink.objects.filter(pk=link_id, state__in=LIVE_LINK).update(declined_at=at)
 
 
 def spend(*, link_id: int, at: datetime) -> bool:
@@ -168,12 +196,19 @@ def expire_due(organization_id: int, at: datetime) -> int:
 
 def erase_digests(organization_id: int, at: datetime) -> int:
     """The eraser: by what an answer is checked goes when nobody can answer any more: no link lives, and none that was
-    ordered from has a contact left to which a code could go."""
-    held = Contact.objects.annotate(size=Func(F("value"), function="octet_length", output_field=IntegerField()))
+    ordered from has a contact left to which a code could go, or, where it was printed, an item left to show."""
+    contacts, lines = _held(Contact, "value"), _held(OfferLine, "packet")
     asked = PurchaseLink.objects.filter(
         Q(state__in=(LinkState.DRAFT, *LIVE_LINK))
-        | Q(state=LinkState.COMPLETED, offer__in=held.filter(size__gt=0).values("offer_id"))
+        | Q(state=LinkState.COMPLETED, offer__in=contacts)
+        | Q(state=LinkState.COMPLETED, delivery=Delivery.PRINTED, offer__in=lines)
     )
     due = Offer.objects.filter(organization_id=organization_id).exclude(birth_digest=b"")
     pks = list(due.exclude(pk__in=asked.values("offer_id")).order_by("pk").values_list("pk", flat=True)[:200])
     return Offer.objects.filter(pk__in=pks).update(birth_digest=b"", family_digest=b"", postal_digest=b"")
+
+
+def _held(rows: type[Contact] | type[OfferLine], column: str) -> QuerySet[Any, Any]:
+    """Offers of rows whose sealed value was not erased yet."""
+    size = Func(F(column), function="octet_length", output_field=IntegerField())
+    return rows.objects.annotate(size=size).filter(size__gt=0).values("offer_id")

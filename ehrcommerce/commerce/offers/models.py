@@ -1,8 +1,9 @@
 """What a clinician offers one patient to buy, and the personal link that leads there."""
 
 import uuid
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.utils import timezone
@@ -38,12 +39,15 @@ class Offer(models.Model):
 
 class OfferLine(models.Model):
     """One product for one order of the chart. `packet` is the OrderedItem as the clinician saw it; `digest` stands
-    from send on; `order_key` is the chart's order, opaque."""
+    from send on, and so do the product's number and names; `order_key` is the chart's order, opaque."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
     offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="lines")
     product = models.ForeignKey("catalog.Product", on_delete=models.PROTECT, related_name="+")
+    sku = models.CharField(max_length=40, blank=True, default="", db_default="")
+    name_en = models.CharField(max_length=160, blank=True, default="", db_default="")
+    name_es = models.CharField(max_length=160, blank=True, default="", db_default="")
     kind = models.CharField(max_length=16, choices=KINDS)
     order_key = models.CharField(max_length=64)
     packet = SealedJson()
@@ -66,6 +70,15 @@ class OfferLine(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def sold_as(self) -> str:
+        """The number under which it was offered."""
+        return self.sku or self.product.sku
+
+    def name(self, language: str) -> str:
+        """The name under which it was offered."""
+        return (self.name_es if language == "es" else "") or self.name_en or self.product.name(language)
 
 
 class Contact(models.Model):
@@ -97,6 +110,14 @@ class LinkState(models.TextChoices):
     COMPLETED = "completed"
 
 
+class Delivery(models.TextChoices):
+    """How the link reaches the patient. Whom no message can reach is asked more, since no code can be sent either."""
+
+    MESSAGE = "message", "Text or e-mail"
+    QR = "qr", "QR code; the one-time code goes to a contact on file"
+    PRINTED = "printed", "Printed sheet, no contact on file: name and postal code instead of a code"
+
+
 # Wrong answers that a day takes once the link was ordered from: before that, five are the end of it.
 TRIES_A_DAY = 5
 LIVE_LINK = (LinkState.SENT, LinkState.OPENED, LinkState.VERIFIED)
@@ -115,6 +136,9 @@ class PurchaseLink(models.Model):
     generation = models.PositiveSmallIntegerField(default=1)
     token_sha256 = models.BinaryField(max_length=32, unique=True)
     state = models.CharField(max_length=12, choices=LinkState.choices, default=LinkState.DRAFT)
+    delivery = models.CharField(
+        max_length=8, choices=Delivery.choices, default=Delivery.MESSAGE, db_default=Delivery.MESSAGE.value
+    )
     tries_left = models.PositiveSmallIntegerField(default=5)
     wrong_at = models.DateTimeField(null=True, help_text="The last wrong answer after the order.")
     wrong_that_day = models.PositiveSmallIntegerField(default=0)
@@ -128,6 +152,9 @@ class PurchaseLink(models.Model):
     opened_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    declined_at = models.DateTimeField(
+        null=True, help_text="The patient said no thanks; they may still change their mind."
+    )
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=32, blank=True)
 
@@ -149,9 +176,17 @@ class PurchaseLink(models.Model):
         return self.wrong_on(day) >= TRIES_A_DAY
 
     def wrong_on(self, day: date) -> int:
-        """How many wrong answers this day brought after the order."""
-        return self.wrong_that_day if self.wrong_at and self.wrong_at.date() == day else 0
+        """How many wrong answers this day of the clinic brought after the order."""
+        return self.wrong_that_day if self.wrong_at and self.day_of(self.wrong_at) == day else 0
+
+    def day_of(self, at: datetime) -> date:
+        """The clinic's day, since "tomorrow" on the page is a day where the patient lives, not one of UTC."""
+        return at.astimezone(ZoneInfo(self.organization.time_zone)).date()
+
+    @property
+    def is_printed(self) -> bool:
+        return self.delivery == Delivery.PRINTED
 
     @property
     def shut_today(self) -> bool:
-        return self.shut_on(timezone.now().date())
+        return bool(self.wrong_at) and self.shut_on(self.day_of(timezone.now()))

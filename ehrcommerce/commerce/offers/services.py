@@ -15,7 +15,7 @@ from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.quantities import how_many
 from ehrcommerce.commerce.offers import links
-from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, LinkState, Offer, OfferLine, PurchaseLink
+from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Delivery, LinkState, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, phrase_of, token_of
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import Effect, State
@@ -48,6 +48,11 @@ class AlreadyOrdered(OfferProblem):
     """The patient has already ordered with this link. Cancel the order instead."""
 
 
+class NobodyToRecognize(OfferProblem):
+    """The patient has no phone or e-mail on file, and to be recognized without them birth date, family name and postal code
+    are all needed. Add a phone or an e-mail in the chart, or what is missing of the three."""
+
+
 class OrderStands(OfferProblem):
     """The patient ordered one of these items meanwhile. Nothing was sent; look at the orders again."""
 
@@ -68,13 +73,15 @@ def make_offer(
 ) -> PurchaseLink:  # fmt: skip
     """Make an offer that one person can order once, and plan its message.
 
-    lines: 1 to 20 packets of one patient, fresh from the door. send_to: None makes a link to print only.
+    lines: 1 to 20 packets of one patient, fresh from the door. send_to: None makes a link to print only; where there
+    is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
     An older live link for one of the same orders is superseded. stands: whether an order of a spent link still goes
     on (the room of the orders is above; who does not say counts every spent link). Raises NothingChosen,
-    NoRoutingProof, OtherQuantity, OrderStands.
+    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         raise NothingChosen
+    delivery = _delivery(recipient, send_to)
     organization = by.organization
     _alone_with(organization.pk, recipient.customer_key)
     offer = _write_offer(organization, recipient, by, language or recipient.language, at)
@@ -85,7 +92,7 @@ def make_offer(
     # After the older links are ended: whoever was spending one has committed by now, and nobody can begin to.
     if any(stands(older) for older in _ordered(offer, keys)):
         raise OrderStands
-    link = _write_link(offer, organization, at)
+    link = _write_link(offer, organization, delivery, at)
     for contact in recipient.contacts:
         Contact.objects.create(
             organization=organization, offer=offer, channel=CHANNEL[contact.system], value=contact.value,
@@ -93,7 +100,7 @@ def make_offer(
         )  # fmt: skip
     audit.record(
         organization_id=organization.pk, by=by.actor, action="offer.made", entity=f"offer:{offer.public_id}", at=at,
-        purpose="TREAT", elements=elements, customer_key=recipient.customer_key,
+        purpose="TREAT", elements=elements, customer_key=recipient.customer_key, reason=delivery,
     )  # fmt: skip
     if send_to is not None:
         outbox.plan(
@@ -104,6 +111,16 @@ def make_offer(
             deadline_at=link.expires_at,
         )
     return link
+
+
+def _delivery(recipient: RecipientFacts, send_to: ContactPoint | None) -> Delivery:
+    if send_to is not None:
+        return Delivery.MESSAGE
+    if recipient.contacts:
+        return Delivery.QR
+    if not links.may_be_printed(recipient):
+        raise NobodyToRecognize
+    return Delivery.PRINTED
 
 
 def _write_offer(organization: Organization, recipient: RecipientFacts, by: User, language: str, at: datetime) -> Offer:
@@ -128,15 +145,16 @@ def _write_line(offer: Offer, line: NewLine) -> OfferLine:
     if quantity is None:
         raise OtherQuantity
     return OfferLine.objects.create(
-        organization=offer.organization, offer=offer, product=product, kind=item.kind, order_key=item.key,
+        organization=offer.organization, offer=offer, product=product, sku=product.sku, name_en=product.name_en,
+        name_es=product.name_es, kind=item.kind, order_key=item.key,
         packet=as_json(item), digest=digest(item), version=line.order.state.version, price_cents=product.price_cents,
         quantity=quantity, routing_proof=proof,
     )  # fmt: skip
 
 
-def _write_link(offer: Offer, organization: Organization, at: datetime) -> PurchaseLink:
+def _write_link(offer: Offer, organization: Organization, delivery: Delivery, at: datetime) -> PurchaseLink:
     link = PurchaseLink(
-        organization=organization, offer=offer, state=LinkState.SENT, created_at=at, sent_at=at,
+        organization=organization, offer=offer, state=LinkState.SENT, delivery=delivery, created_at=at, sent_at=at,
         expires_at=at + timedelta(days=organization.link_days),
     )  # fmt: skip
     link.token_sha256 = hash_of(token_of(link))

@@ -131,11 +131,21 @@ class Cy:
 
     def choose(self, *, plan: bool = False) -> HTML:
         self.prove()
-        return self.post("/c/check/", **({"pay_with": "plan", "plan_ok": "1"} if plan else {"pay_with": "full"}))
+        return self.use_plan() if plan else self.post("/c/check/", pay_with="full")
+
+    def use_plan(self) -> HTML:
+        """Choose the plan and tick its box."""
+        found = re.search(r'name="plan_ok" value="([0-9a-f]+)"', self.get("/c/check/").content.decode())
+        assert found is not None
+        return self.post("/c/check/", pay_with="plan", plan_ok=found[1])
 
     def agree(self, *, plan: bool = False) -> HTML:
         self.choose(plan=plan)
-        return self.post("/c/price/", agree="1", quote=self.quote())
+        return self.post("/c/price/", **self.boxes(), quote=self.quote())
+
+    def boxes(self) -> dict[str, str]:
+        """The consent boxes of the price page, all ticked."""
+        return dict(re.findall(r'name="(agree_\w+)" value="([0-9a-f]+)"', self.get("/c/price/").content.decode()))
 
     def quote(self) -> str:
         """The version that stands on the price page."""

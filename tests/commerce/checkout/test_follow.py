@@ -113,7 +113,7 @@ def test_the_page_names_the_sum_that_was_taken_and_a_line_that_nobody_fills(shop
     assert "You paid $48.00." in words(cy.get("/c/follow/"))
     receipt = words(cy.get("/c/receipt/"))
     assert "Not filled. You do not pay for it." in receipt
-    assert "You pay $48.00 You paid $48.00." in receipt
+    assert "You pay $48.00 Money that moved You paid $48.00" in receipt
     assert "$72.95" not in receipt
 
 
@@ -186,9 +186,9 @@ def test_the_whole_way_in_spanish_leaves_no_english(cy: Cy) -> None:
     pages += [cy.get("/c/code/"), cy.post("/c/code/", code="1")]
     cy.post("/c/code/", code=cy.shop.outside.code)
     pages += [cy.get("/c/check/"), cy.post("/c/check/", pay_with="plan")]
-    cy.post("/c/check/", pay_with="plan", plan_ok="1")
+    cy.use_plan()
     pages += [cy.get("/c/price/"), cy.post("/c/price/", quote=cy.quote())]
-    cy.post("/c/price/", agree="1", quote=cy.quote())
+    cy.post("/c/price/", **cy.boxes(), quote=cy.quote())
     pages += [cy.get("/c/where/"), cy.post("/c/where/", place="other")]
     cy.post("/c/where/", place="file")
     pages.append(cy.get("/c/pay/"))

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.checkout.models import CheckoutSession
-from ehrcommerce.commerce.offers.models import PurchaseLink
+from ehrcommerce.commerce.offers.models import Contact, PurchaseLink
 from ehrcommerce.vault import walls
 from tests.commerce.checkout.conftest import BORN, EMAIL, PHONE, Cy, Shop, words
 
@@ -35,8 +35,11 @@ def test_with_one_contact_the_code_goes_where_the_link_went(shop: Shop) -> None:
     assert shop.outside.messenger.sent[0].to == PHONE.value
 
 
-def test_without_any_contact_the_patient_is_told_to_call(shop: Shop) -> None:
-    page = Cy(shop, shop.offer(contacts=())).answer()
+def test_without_any_contact_left_the_patient_is_told_to_call(shop: Shop) -> None:
+    cy = Cy(shop, shop.offer(contacts=(PHONE,)))
+    with walls.organization(shop.clinic.pk):
+        Contact.objects.all().delete()
+    page = cy.answer()
     assert page.status_code == 409
     assert "Call 1-800-555-0142" in words(page)
 

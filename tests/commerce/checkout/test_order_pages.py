@@ -99,7 +99,7 @@ def test_what_a_plan_does_not_say_is_never_a_zero_and_never_blocks_cash(
     assert "You pay $48.00" in text
     assert "You pay $0.00" not in text
     assert ("Not known" in text) == (answer.state != "not_covered")
-    assert cy.post("/c/price/", agree="1", quote=cy.quote()).headers["Location"] == "/c/where/"
+    assert cy.post("/c/price/", **cy.boxes(), quote=cy.quote()).headers["Location"] == "/c/where/"
 
 
 def test_a_covered_answer_without_an_amount_is_not_known(cy: Cy) -> None:
@@ -133,11 +133,11 @@ def test_no_step_without_the_yes_and_the_no_is_a_button(cy: Cy) -> None:
     cy.choose()
     page = cy.post("/c/price/", quote=cy.quote())
     assert page.status_code == 422
-    assert "Tick the box if you agree" in words(page)
+    assert "Tick the box for Lakeside Pharmacy if you agree" in words(page)
     assert purposes(cy) == []
     assert Chart.asked == []
-    no = cy.post("/c/no/")
-    assert "You were not charged" in words(no)
+    assert cy.post("/c/no/").headers["Location"] == "/c/no/"
+    assert "You were not charged" in words(cy.get("/c/no/"))
     assert cy.get("/c/price/").status_code == 403
     assert cy.prove().headers["Location"] == "/c/check/"
 
@@ -146,15 +146,15 @@ def test_each_recipient_of_the_order_gets_its_own_yes_with_the_words_that_were_s
     cy = Cy(shop, shop.offer(("MET", METFORMIN), ("GLU", METER)))
     cy.choose()
     text = words(cy.get("/c/price/"))
-    assert "Lakeside Pharmacy: your name, birth date and address" in text
-    assert "Harbor Devices: your name and address" in text
+    assert "It fills your medicine. It gets: your name, birth date and address" in text
+    assert "It sends your device. It gets: your name and address" in text
     assert "We do not share your notes" in text
-    cy.post("/c/price/", agree="1", quote=cy.quote())
+    cy.post("/c/price/", **cy.boxes(), quote=cy.quote())
     assert purposes(cy) == [("device", "Harbor Devices"), ("prescription", "Lakeside Pharmacy")]
     with walls.organization(shop.clinic.pk):
-        (kept,) = {consent.text.text for consent in Consent.objects.select_related("text")}
+        kept = [consent.text.text for consent in Consent.objects.select_related("text")]
         assert {consent.identity_level for consent in Consent.objects.all()} == {2}
-    for line in kept.split("\n"):
+    for line in "\n".join(kept).split("\n"):
         assert " ".join(line.split()) in text
 
 
@@ -209,7 +209,7 @@ def test_another_supplier_for_another_state_needs_another_yes(cy: Cy) -> None:
     typed = {"place": "other", "name": "Cy", "line": "1 Sand Rd", "city": "Reno", "state": "NV", "postal_code": "89501"}
     assert cy.post("/c/where/", **typed).headers["Location"] == "/c/price/"
     assert "Desert Pharmacy" in words(cy.get("/c/price/"))
-    cy.post("/c/price/", agree="1", quote=cy.quote())
+    cy.post("/c/price/", **cy.boxes(), quote=cy.quote())
     assert cy.post("/c/where/", **typed).headers["Location"] == "/c/pay/"
     assert ("prescription", "Desert Pharmacy") in purposes(cy)
 
@@ -254,3 +254,15 @@ def test_a_yes_that_was_taken_back_stops_the_question_at_the_last_moment(cy: Cy)
         with pytest.raises(Halt) as halt, transaction.atomic():
             handler_of("checkout.eligibility").still_wanted(effect)
     assert halt.value.outcome == Refused("no_consent")
+
+
+def test_a_choice_that_was_not_made_is_named_at_the_choice(cy: Cy) -> None:
+    cy.prove()
+    page = cy.post("/c/check/").content.decode()
+    assert 'aria-describedby="id_pay_with_error" aria-invalid="true"' in page
+    assert 'id="id_pay_with_error"' in page
+    cy.post("/c/check/", pay_with="full")
+    cy.post("/c/price/", **cy.boxes(), quote=cy.quote())
+    page = cy.post("/c/where/").content.decode()
+    assert 'aria-describedby="id_place_error" aria-invalid="true"' in page
+    assert 'id="id_place_error"' in page

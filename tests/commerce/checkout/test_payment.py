@@ -2,6 +2,7 @@
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +10,12 @@ from django.db import connection
 from django.test import Client
 
 from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.checkout import quotes
 from ehrcommerce.commerce.checkout.models import CheckoutSession
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.orders.models import Order, Payment
+from ehrcommerce.commerce.orders.pricing import Quote, QuoteLine
+from ehrcommerce.suppliers.models import Supplier
 from ehrcommerce.vault import walls
 from tests.commerce.checkout.conftest import EMAIL, METER, Cy, words
 
@@ -138,6 +142,58 @@ def test_a_price_that_changed_is_shown_with_the_old_one_and_nothing_is_charged(c
     cy.post("/c/new-price/", quote=version[1])
     assert cy.post("/c/pay/").status_code == 303
     assert orders(cy)[0].patient_cents == 6000
+
+
+@pytest.mark.parametrize(
+    ("full", "pays", "said"),
+    [
+        (
+            6000,
+            1200,
+            ("You still pay $12.00", "full price was $48.00. It is $60.00", "plan paid $36.00. It pays $48.00"),
+        ),
+        (4800, 1500, ("It was $12.00. It is $15.00 now",)),
+    ],
+)
+def test_what_changed_of_a_price_is_named_though_the_patient_pays_the_same(
+    cy: Cy, full: int, pays: int, said: tuple[str, ...]
+) -> None:
+    cy.ship(plan=True)
+    cy.shop.outside.payer.pays_cents = pays
+    with walls.organization(cy.shop.clinic.pk):
+        OfferLine.objects.update(price_cents=full)
+        session = CheckoutSession.objects.get()
+        session.eligibility = {**session.eligibility, "asked_at": "2020-01-01T00:00:00+00:00"}
+        session.save()
+    text = words(cy.post("/c/pay/"))
+    for part in (*said, "You have not paid yet"):
+        assert part in text
+    assert "It was $12.00. It is $12.00" not in text
+
+
+def test_prices_of_items_that_even_out_are_said_so() -> None:
+    line = QuoteLine("a", "A", 1, 1000, 0, 1000, "not_asked")
+    other = QuoteLine("b", "B", 1, 500, 0, 500, "not_asked")
+    before = Quote((line, other), False, "", "1")
+    cheaper = replace(line, full_cents=900, patient_cents=900), replace(other, full_cents=600, patient_cents=600)
+    assert quotes.changes(before, Quote(cheaper, False, "", "2")) == [
+        "You still pay $15.00.", "Prices of single items changed. The sum did not.",
+    ]  # fmt: skip
+
+
+def test_try_again_may_lead_to_a_payment_page_that_was_away_when_the_page_was_shown(cy: Cy) -> None:
+    cy.ship()
+    desk = cy.shop.outside.rows["payment"]
+    with walls.organization(cy.shop.clinic.pk):
+        Supplier.objects.filter(pk=desk.pk).update(active=False)
+    page = cy.post("/c/pay/")
+    assert page.status_code == 503
+    assert "You were not charged" in words(page)
+    assert "form-action 'self' https://pay.example;" in page.headers["Content-Security-Policy"]
+    with walls.organization(cy.shop.clinic.pk):
+        Supplier.objects.filter(pk=desk.pk).update(active=True)
+    answer = cy.post("/c/pay/")
+    assert (answer.status_code, answer.headers["Location"]) == (303, "https://pay.example/p/1")
 
 
 def test_an_old_answer_of_a_plan_is_asked_for_again_before_the_payment(cy: Cy) -> None:

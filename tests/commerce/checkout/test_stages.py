@@ -22,7 +22,9 @@ def test_before_the_code_there_is_only_the_code(cy: Cy) -> None:
     for path in PAGES:
         assert cy.get(path).headers["Location"] == "/c/code/"
         if path not in ("/c/follow/", "/c/receipt/", "/c/shared/"):
-            assert cy.post(path, pay_with="full", agree="1", place="file").headers["Location"] == "/c/code/"
+            assert (
+                cy.post(path, pay_with="full", agree_prescription="1", place="file").headers["Location"] == "/c/code/"
+            )
 
 
 def test_each_page_opens_the_next_and_not_the_one_after(cy: Cy) -> None:
@@ -32,7 +34,7 @@ def test_each_page_opens_the_next_and_not_the_one_after(cy: Cy) -> None:
     cy.post("/c/check/", pay_with="full")
     for path in PAGES[2:]:
         assert cy.get(path).headers["Location"] == "/c/price/"
-    cy.post("/c/price/", agree="1", quote=cy.quote())
+    cy.post("/c/price/", **cy.boxes(), quote=cy.quote())
     for path in PAGES[3:]:
         assert cy.get(path).headers["Location"] == "/c/where/"
     cy.post("/c/where/", place="file")

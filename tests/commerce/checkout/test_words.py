@@ -25,7 +25,7 @@ TEMPLATES = [
     *sorted((BASE / "templates/components").glob("*.html")),
     *sorted((BASE / "templates/messages").rglob("*.txt")),
     *sorted((BASE / "templates/messages").rglob("*.html")),
-    *(BASE / "templates/errors" / name for name in ("404.html", "csrf.html")),
+    *(BASE / "templates/errors" / name for name in ("403.html", "404.html", "405.html", "csrf.html")),
 ]
 CODE = sorted((BASE / "ehrcommerce/commerce/checkout").rglob("*.py"))
 SPANISH = catalogs.messages((BASE / "templates/locale/es/LC_MESSAGES/django.po").read_text(encoding="utf-8"))

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
@@ -305,6 +305,17 @@ def test_wrong_answers_after_the_order_shut_the_link_for_the_day_and_not_for_goo
     assert link.shut_today, "the clinic's page says so"
     assert links.answer(link_id=link.pk, birth_date="1968-03-14", at=at + timedelta(days=1)).matched
     assert AuditEvent.objects.filter(entity=f"link:{link.public_id}", reason="locked_today").count() == 1
+
+
+def test_a_link_is_shut_until_the_clinics_midnight_not_that_of_utc(shop: Shop) -> None:
+    """At 23:30 UTC it is afternoon in Los Angeles: half an hour later is the same day there."""
+    link, at = ordered(shop), datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+    type(link.organization).objects.update(time_zone="America/Los_Angeles")
+    for _ in range(5):
+        links.answer(link_id=link.pk, birth_date="1970-01-01", at=at)
+    later = links.answer(link_id=link.pk, birth_date="1968-03-14", at=at + timedelta(hours=1))
+    assert (later.matched, later.today) == (False, True)
+    assert links.answer(link_id=link.pk, birth_date="1968-03-14", at=at + timedelta(hours=9)).matched
 
 
 def test_wrong_answers_before_the_order_do_not_count_after_it(shop: Shop) -> None:

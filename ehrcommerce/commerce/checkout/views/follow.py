@@ -7,14 +7,22 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 from ehrcommerce.commerce.checkout import services, tracker
-from ehrcommerce.commerce.checkout.consents import gets
+from ehrcommerce.commerce.checkout.consents import gains
 from ehrcommerce.commerce.checkout.directions import amount_of
 from ehrcommerce.commerce.checkout.models import Stage
-from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.checkout.views.guards import (
+    READ,
+    READ_OR_POST,
+    CheckoutRequest,
+    asked_by,
+    at_stage,
+    language,
+    page,
+    state_page,
+)
 from ehrcommerce.commerce.fulfillment.models import Shipment
 from ehrcommerce.commerce.fulfillment.services import withdraw_consent
 from ehrcommerce.commerce.orders import services as orders
@@ -43,7 +51,7 @@ def _order(request: CheckoutRequest) -> Order:
     return order
 
 
-@require_GET
+@asked_by(*READ)
 @at_stage(Stage.FOLLOW)
 def follow(request: CheckoutRequest) -> HttpResponse:
     """What happened, what is next, by when, and whether the patient must act."""
@@ -54,19 +62,21 @@ def follow(request: CheckoutRequest) -> HttpResponse:
         "order": order, "words": tracker.words_of(order), "money": tracker.money_words(order),
         "steps": tracker.steps_of(order), "call_after": tracker.call_after(order),
         "late": tracker.is_late(order, at), "moving": order.state not in FINAL,
-        "can_cancel": order.state in tracker.CANCELLABLE, "too_late": request.GET.get("cancel") == "late",
+        "can_cancel": order.state in tracker.CANCELLABLE,
+        "too_late": request.GET.get("cancel") == "late" and order.state in tracker.GONE,
         "shipments": Shipment.objects.filter(fulfillment__order=order).order_by("pk"),
     }  # fmt: skip
     return page(request, "follow", values)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@asked_by(*READ_OR_POST)
 @at_stage(Stage.FOLLOW)
 def cancel(request: CheckoutRequest) -> HttpResponse:
     """One question, one button."""
     order = _order(request)
     if request.method != "POST":
-        return page(request, "cancel", {"order": order, "can_cancel": order.state in tracker.CANCELLABLE})
+        values = {"order": order, "can_cancel": order.state in tracker.CANCELLABLE, "instead": tracker.instead(order)}
+        return page(request, "cancel", {**values, "money": tracker.money_words(order)})
     try:
         orders.cancel_order(order=order, reason="patient", by=services.actor_of(request.checkout), at=timezone.now())
     except TooLate:
@@ -74,7 +84,7 @@ def cancel(request: CheckoutRequest) -> HttpResponse:
     return redirect("checkout:follow")
 
 
-@require_GET
+@asked_by(*READ)
 @at_stage(Stage.FOLLOW)
 def receipt(request: CheckoutRequest) -> HttpResponse:
     """For the printer, the insurer and the tax form; `?plain=1` leaves out the names of the items."""
@@ -82,19 +92,20 @@ def receipt(request: CheckoutRequest) -> HttpResponse:
     lines = list(order.lines.select_related("offer_line__product").order_by("pk"))
     sums = tracker.sums_of(lines)
     items = [
-        (line.offer_line.product.name(language()), amount_of(line.offer_line.product.quantity_basis, language()), line)
+        (line.offer_line.name(language()), amount_of(line.offer_line.product.quantity_basis, language()), line)
         for line in lines
     ]
     values = {
         "order": order, "items": items, "ship_to": ShipTo(**order.ship_to) if order.ship_to else None,
         "plain": request.GET.get("plain") == "1", "money": tracker.money_words(order),
         "plan": f"\N{MINUS SIGN}{dollars(sums.plan_cents)}" if order.uses_plan else "", "sums": sums,
+        "ended": tracker.ended(order), "moved": tracker.moved(order),
         "suppliers": sorted({one.supplier.name for one in order.fulfillments.select_related("supplier")}),
     }  # fmt: skip
     return page(request, "receipt", values)
 
 
-@require_GET
+@asked_by(*READ)
 @at_stage(Stage.FOLLOW)
 def shared(request: CheckoutRequest) -> HttpResponse:
     """Each recipient: agreed when, sent when, and the button that takes the yes back."""
@@ -102,7 +113,7 @@ def shared(request: CheckoutRequest) -> HttpResponse:
     subject = str(session.link.offer.public_id)
     suppliers = {row.party: row for row in Supplier.objects.filter(organization_id=session.organization_id)}
     went = [
-        Went(row.recipient_name, row.sent_at, gets(row.purpose, suppliers[row.recipient]))
+        Went(row.recipient_name, row.sent_at, gains(row.purpose, suppliers[row.recipient]))
         for row in receipts.of(session.organization_id, subject)
         if row.recipient in suppliers
     ]
@@ -114,8 +125,8 @@ def shared(request: CheckoutRequest) -> HttpResponse:
     return page(request, "shared", values)
 
 
-@require_POST
-@at_stage(Stage.FOLLOW)
+@asked_by(*READ_OR_POST)
+@at_stage(Stage.FOLLOW, form_only=True)
 def take_back(request: CheckoutRequest) -> HttpResponse:
     """Nothing more goes to this recipient: what was not sent is over, what was is asked back. The list stays."""
     session = request.checkout

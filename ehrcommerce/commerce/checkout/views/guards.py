@@ -1,6 +1,7 @@
 """Who may see which page: the session of the cookie, at the stage that the row says, in the patient's language."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -28,10 +29,35 @@ class CheckoutRequest(HttpRequest):
 PageView = Callable[Concatenate[CheckoutRequest, Arguments], HttpResponse]
 
 
+def asked_by(*methods: str) -> Callable[[Callable[Arguments, HttpResponse]], Callable[Arguments, HttpResponse]]:
+    """Django's `require_http_methods`, with a page where that leaves the screen empty."""
+
+    def decorate(view: Callable[Arguments, HttpResponse]) -> Callable[Arguments, HttpResponse]:
+        @wraps(view)
+        def guarded(*args: Arguments.args, **kwargs: Arguments.kwargs) -> HttpResponse:
+            request = args[0]
+            if not isinstance(request, HttpRequest) or request.method in methods:
+                return view(*args, **kwargs)
+            answer = render(request, "errors/405.html", status=405)
+            answer.headers["Allow"] = ", ".join(methods)
+            return answer
+
+        return guarded
+
+    return decorate
+
+
+READ, READ_OR_POST = ("GET", "HEAD"), ("GET", "HEAD", "POST")
+
+
 def at_stage(
-    stage: Stage,
+    stage: Stage, *, form_only: bool = False
 ) -> Callable[[PageView[Arguments]], Callable[Concatenate[HttpRequest, Arguments], HttpResponse]]:
-    """The view is called with `request.checkout`, or the patient is shown where they stand."""
+    """The view is called with `request.checkout`, or the patient is shown where they stand.
+
+    form_only: the address takes forms and has no page of its own; who asks for it (a language switch, a reload, the
+    address bar) is led to where they stand.
+    """
 
     def decorate(view: PageView[Arguments]) -> Callable[Concatenate[HttpRequest, Arguments], HttpResponse]:
         @wraps(view)
@@ -41,11 +67,11 @@ def at_stage(
             try:
                 session = services.resume(request.COOKIES.get(services.COOKIE, ""), at=timezone.now(), seen=seen)
             except CheckoutOver:
-                return state_page(request, "over", status=403)
-            except LinkOver as over:
-                return state_page(request, over.page, status=410)
+                return over(request)
+            except LinkOver as ended:
+                return state_page(request, ended.page, status=410)
             speak_with(request, session)
-            if not services.may_see(session, stage):
+            if not services.may_see(session, stage) or (form_only and request.method != "POST"):
                 return redirect(services.home(session))
             request.checkout = session  # type: ignore[attr-defined]
             return view(request, *args, **kwargs)  # type: ignore[arg-type]
@@ -79,8 +105,19 @@ def page(request: CheckoutRequest, template: str, values: dict[str, Any], *, sta
 def state_page(
     request: HttpRequest, state: str, *, clinic: Organization | LinkView | None = None, status: int = 200, **values: Any
 ) -> HttpResponse:
-    """A page that says where things stand and offers one next step; no name, no item."""
-    return render(request, "checkout/state.html", {"state": state, "clinic": clinic, **values}, status=status)
+    """A page that says where things stand and offers one next step; no name, no item. Days are days of the clinic."""
+    zone = timezone.override(clinic.time_zone) if isinstance(clinic, Organization) else nullcontext()
+    with zone:
+        return render(request, "checkout/state.html", {"state": state, "clinic": clinic, **values}, status=status)
+
+
+def over(request: HttpRequest, *, status: int = 403) -> HttpResponse:
+    """There is no session any more: after a no, the page says so again; else the link is to be opened again."""
+    said_no = services.declined(request.COOKIES.get(services.COOKIE, ""), at=timezone.now())
+    if said_no is None:
+        return state_page(request, "over", status=403)
+    speak(request, said_no.language)
+    return state_page(request, "no", clinic=said_no.organization, day=said_no.link.expires_at, status=status)
 
 
 def language() -> str:

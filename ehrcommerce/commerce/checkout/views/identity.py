@@ -10,15 +10,22 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_http_methods, require_POST
 
 from ehrcommerce.accounts.areas import speak
 from ehrcommerce.accounts.models import Organization
 from ehrcommerce.commerce.checkout import code, services
 from ehrcommerce.commerce.checkout.errors import NoContact, TooManyCodes
 from ehrcommerce.commerce.checkout.forms import CodeForm, WhoForm
-from ehrcommerce.commerce.checkout.models import CheckoutSession, Stage
-from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.checkout.models import LEVEL_PRINTED, CheckoutSession, Stage
+from ehrcommerce.commerce.checkout.views.guards import (
+    READ_OR_POST,
+    CheckoutRequest,
+    asked_by,
+    at_stage,
+    language,
+    page,
+    state_page,
+)
 from ehrcommerce.commerce.offers import links
 from ehrcommerce.commerce.offers.links import LinkView
 from ehrcommerce.vault import walls
@@ -27,7 +34,7 @@ from ehrcommerce.vault import walls
 OPEN_PAGES = ("who", "completed")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@asked_by(*READ_OR_POST)
 def link(request: HttpRequest, token: str) -> HttpResponse:
     """The page behind the link."""
     found = links.look(token)
@@ -62,7 +69,7 @@ def _answer(request: HttpRequest, found: LinkView) -> HttpResponse:
             family_name=given.get("family_name", ""), at=at,
         )  # fmt: skip
         if result.matched:
-            return _begin(request, found)
+            return _begin(request, found) if found.sends_code else _without_code(found)
     if result.locked and result.today:
         return state_page(request, "tomorrow", clinic=found, status=429)
     if result.locked:
@@ -93,6 +100,14 @@ def _begin(request: HttpRequest, found: LinkView) -> HttpResponse:
     return _with_cookie(_to_code("" if sent else "later"), cookie)
 
 
+def _without_code(found: LinkView) -> HttpResponse:
+    """A printed link of somebody whom no code can reach: all that was asked matched, and that is a level of its own."""
+    at = timezone.now()
+    session, _seen = services.begin(organization_id=found.organization_id, link_id=found.pk, language=language(), at=at)
+    cookie = services.verified(session, at=at, level=LEVEL_PRINTED)
+    return _with_cookie(redirect(services.home(session)), cookie)
+
+
 def _to_code(said: str) -> HttpResponse:
     return redirect(reverse("checkout:code") + (f"?again={said}" if said else ""))
 
@@ -103,7 +118,7 @@ def _with_cookie(response: HttpResponse, cookie: str) -> HttpResponse:
     return response
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@asked_by(*READ_OR_POST)
 @at_stage(Stage.CODE)
 def enter_code(request: CheckoutRequest) -> HttpResponse:
     """Six digits from a phone or mailbox on file."""
@@ -139,8 +154,8 @@ def _code_values(request: CheckoutRequest, form: CodeForm) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@require_POST
-@at_stage(Stage.CODE)
+@asked_by(*READ_OR_POST)
+@at_stage(Stage.CODE, form_only=True)
 def again(request: CheckoutRequest) -> HttpResponse:
     """A new code, three times at most; the old one is worth nothing from now on."""
     try:

@@ -3,11 +3,10 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
 
 from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.commerce.catalog.models import Product
@@ -15,8 +14,18 @@ from ehrcommerce.commerce.checkout import consents, coverage, quotes, services
 from ehrcommerce.commerce.checkout.consents import Words
 from ehrcommerce.commerce.checkout.directions import Directions, amount_of, directions_of
 from ehrcommerce.commerce.checkout.forms import AddressForm, ChoiceForm, ConsentForm
-from ehrcommerce.commerce.checkout.models import CheckoutSession, Stage
-from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.checkout.models import LEVEL_PRINTED, CheckoutSession, Stage
+from ehrcommerce.commerce.checkout.phrases import phrase_in
+from ehrcommerce.commerce.checkout.views.guards import (
+    READ_OR_POST,
+    CheckoutRequest,
+    asked_by,
+    at_stage,
+    language,
+    over,
+    page,
+    state_page,
+)
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.offers.services import lines_of
 from ehrcommerce.policy import table
@@ -45,7 +54,7 @@ def items_of(lines: list[OfferLine]) -> list[Item]:
 
 def _item(line: OfferLine, product: Product, packet: OrderedItem) -> Item:
     return Item(
-        name=product.name(language()), basis=amount_of(product.quantity_basis, language()),
+        name=line.name(language()), basis=amount_of(product.quantity_basis, language()),
         price_cents=line.price_cents * line.quantity, directions=directions_of(packet, language()),
         orderer=packet.orderer_name, quantity=line.quantity,
     )  # fmt: skip
@@ -55,21 +64,23 @@ def _actor(request: CheckoutRequest) -> str:
     return str(services.actor_of(request.checkout))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@asked_by(*READ_OR_POST)
 @at_stage(Stage.CHECK)
 def check(request: CheckoutRequest) -> HttpResponse:
     """The items, who ordered them, the full price; plan or full price."""
     session, at = request.checkout, timezone.now()
     payer = coverage.payer_of(session, at)
     words = consents.words([(table.ELIGIBILITY, payer)]) if payer else None
-    form = ChoiceForm(request.POST if request.method == "POST" else None)
+    mark = words.recipients[0].mark if words else ""
+    form = ChoiceForm(request.POST if request.method == "POST" else None, mark=mark)
     if form.is_bound and form.is_valid():
         return _choose(request, words if form.cleaned_data["pay_with"] == "plan" else None, payer)
     items = items_of(lines_of(session.link.offer))
     orderers = sorted({item.orderer for item in items if item.orderer})
     values = {
         "form": form, "items": items, "orderer": ", ".join(orderers), "words": words, "payer": payer,
-        "full_cents": sum(item.price_cents for item in items), "phrase": session.link.offer.trust_phrase,
+        "full_cents": sum(item.price_cents for item in items), "told": session.link.offer.trust_phrase,
+        "phrase": phrase_in(language(), session.link.offer.trust_phrase),
     }  # fmt: skip
     return page(request, "check", values, status=422 if form.errors else 200)
 
@@ -86,8 +97,8 @@ def _choose(request: CheckoutRequest, words: Words | None, payer: Supplier | Non
     return redirect("checkout:price")
 
 
-@require_POST
-@at_stage(Stage.PRICE)
+@asked_by(*READ_OR_POST)
+@at_stage(Stage.PRICE, form_only=True)
 def ask_again(request: CheckoutRequest) -> HttpResponse:
     """The plan did not answer: once more, on the patient's wish."""
     if request.checkout.uses_plan:
@@ -95,16 +106,16 @@ def ask_again(request: CheckoutRequest) -> HttpResponse:
     return redirect("checkout:price")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@asked_by(*READ_OR_POST)
 @at_stage(Stage.PRICE)
 def price(request: CheckoutRequest) -> HttpResponse:
-    """Three numbers, then the yes to what is shared."""
+    """Three numbers, then a yes for each recipient of what is shared."""
     session = request.checkout
     try:
         words = _supplier_words(session)
     except NoSupplier:
         return state_page(request, "no_supplier", clinic=session.organization, status=409)
-    form = ConsentForm(request.POST if request.method == "POST" else None)
+    form = ConsentForm(request.POST if request.method == "POST" else None, recipients=words.recipients)
     quote = quotes.quote_of(session)
     if form.is_bound and form.is_valid():
         if request.POST.get("quote") == quote.version:
@@ -156,15 +167,19 @@ def _address_on_file(request: CheckoutRequest) -> ShipTo | None:
         return None
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@asked_by(*READ_OR_POST)
 @at_stage(Stage.WHERE)
 def where(request: CheckoutRequest) -> HttpResponse:
-    """The address on file as a choice, or another one."""
+    """The address on file as a choice, or another one; by a printed sheet the one on file alone (decision 0008)."""
     session = request.checkout
     on_file = ShipTo(**session.address_on_file) if session.address_on_file else None
+    file_only = session.level == LEVEL_PRINTED
+    if file_only and on_file is None:
+        return state_page(request, "no_address", clinic=session.organization, status=409)
     form = AddressForm(
-        request.POST if request.method == "POST" else None, on_file=on_file, initial=_typed_before(session)
-    )
+        request.POST if request.method == "POST" else None, on_file=on_file, initial=_typed_before(session),
+        file_only=file_only,
+    )  # fmt: skip
     if form.is_bound and form.is_valid():
         answer = _ship(request, form)
         if answer is not None:
@@ -186,7 +201,10 @@ def _ship(request: CheckoutRequest, form: AddressForm) -> HttpResponse | None:
     try:
         wanted = _suppliers(session, lines, ship_to.state)
     except NoSupplier:
-        words = _("We cannot send this to %(state)s. Choose another address, or call us.") % {"state": ship_to.state}
+        words = _("We cannot send this to %(state)s. Choose another address, or call us.")
+        if form.file_only:
+            words = _("We cannot send this to %(state)s. Please call us.")
+        words %= {"state": ship_to.state}
         form.add_error("state" if form.typed else "place", words)
         return None
     session.ship_to = asdict(ship_to)
@@ -197,10 +215,15 @@ def _ship(request: CheckoutRequest, form: AddressForm) -> HttpResponse | None:
     return redirect("checkout:pay")
 
 
-@require_POST
-@at_stage(Stage.CHECK)
-def say_no(request: CheckoutRequest) -> HttpResponse:
-    """As easy as yes."""
-    session = request.checkout
-    services.decline(session, at=timezone.now())
-    return state_page(request, "no", clinic=session.organization, day=session.link.expires_at)
+@at_stage(Stage.CHECK, form_only=True)
+def _decline(request: CheckoutRequest) -> HttpResponse:
+    services.decline(request.checkout, at=timezone.now())
+    return redirect("checkout:no")
+
+
+@asked_by(*READ_OR_POST)
+def say_no(request: HttpRequest) -> HttpResponse:
+    """As easy as yes; afterwards the address says what was said, also when it is read again or in another language."""
+    if request.method != "POST" and services.declined(request.COOKIES.get(services.COOKIE, ""), at=timezone.now()):
+        return over(request, status=200)
+    return _decline(request)

@@ -8,19 +8,28 @@ from uuid import UUID
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from ehrcommerce.commerce.checkout import coverage, quotes, services
 from ehrcommerce.commerce.checkout.models import Stage
-from ehrcommerce.commerce.checkout.views.guards import CheckoutRequest, at_stage, language, page, state_page
+from ehrcommerce.commerce.checkout.views.guards import (
+    READ,
+    READ_OR_POST,
+    CheckoutRequest,
+    asked_by,
+    at_stage,
+    language,
+    page,
+    state_page,
+)
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.errors import LinkOver, NothingToPay, QuoteChanged
 from ehrcommerce.commerce.orders.models import Order, Payment
 from ehrcommerce.commerce.orders.pricing import Quote
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
+from ehrcommerce.outbox import services as outbox
 from ehrcommerce.policy.packets import ShipTo
 from ehrcommerce.suppliers import chosen
-from ehrcommerce.suppliers.models import Port
+from ehrcommerce.suppliers.models import Port, Supplier
 from ehrcommerce.suppliers.ports import NoSupplier
 
 PAID = frozenset({"authorized", "captured"})
@@ -28,18 +37,21 @@ WAITING = frozenset({"planned", "open"})
 
 
 def _payment_origins(request: CheckoutRequest) -> list[str]:
-    """Where the form of the pay page may lead; none where nobody takes payments now."""
-    try:
-        supplier = chosen.choose(organization_id=request.checkout.organization_id, port=Port.PAYMENT, at=timezone.now())
-    except NoSupplier:
-        return []
-    return [chosen.payments(supplier).page_origin]
+    """Where the form of the pay page may lead: to every payment page of the clinic, in use now or not. Who takes the
+    payment is chosen when the form is sent, and that may be somebody who was away when the page was shown."""
+    rows = Supplier.objects.filter(organization_id=request.checkout.organization_id, port=Port.PAYMENT).order_by("pk")
+    return list(dict.fromkeys(chosen.payments(row).page_origin for row in rows))
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@asked_by(*READ_OR_POST)
 @at_stage(Stage.PAY)
 def pay(request: CheckoutRequest) -> HttpResponse:
-    """The sum, where it goes, one button."""
+    """The sum, where it goes, one button. What it asks of plan and processor shares one short patience."""
+    with outbox.a_page_waits():
+        return _pay(request)
+
+
+def _pay(request: CheckoutRequest) -> HttpResponse:
     request.csp_form_action = _payment_origins(request)
     if request.checkout.order is not None:
         return _pay_again(request, request.checkout.order)
@@ -47,7 +59,8 @@ def pay(request: CheckoutRequest) -> HttpResponse:
     quote = quotes.quote_of(request.checkout)
     before = quotes.confirmed(request.checkout)
     if before is None or before.version != quote.version:
-        values = {"before": before, "quote": quote, "plan": quotes.plan_words(quote)}
+        changes = quotes.changes(before, quote) if before else []
+        values = {"changes": changes, "quote": quote, "plan": quotes.plan_words(quote)}
         return page(request, "price_changed", values, status=409)
     if request.method == "POST":
         return _place(request, quote)
@@ -131,24 +144,28 @@ def _own_payment(request: CheckoutRequest, payment_id: UUID) -> Payment:
     return payment
 
 
-@require_GET
+@asked_by(*READ)
 @at_stage(Stage.PAY)
 def back(request: CheckoutRequest, payment_id: UUID) -> HttpResponse:
     """The patient came back from the payment page: ask the processor, whatever the address says."""
     request.csp_form_action = _payment_origins(request)
-    payment = orders.look_at_payment(payment=_own_payment(request, payment_id), at=timezone.now())
+    at = timezone.now()
+    payment = orders.look_at_payment(payment=_own_payment(request, payment_id), at=at)
     order = payment.order
     order.refresh_from_db()
     if payment.state in PAID or order.state != OrderState.QUOTED:
         return _to_follow(request)
     if payment.state in WAITING or order.money == MoneyState.RECONCILE_NEEDED:
-        values = {"payment": payment, "ready": payment.state == "open" and payment.page_url}
-        return page(request, "checking", values)
+        in_doubt = order.money == MoneyState.RECONCILE_NEEDED
+        # An answer of the processor leaves its time on the payment. Where no page was made, nobody could pay.
+        known = not in_doubt and (payment.changed_at >= at or not payment.page_url)
+        ready = known and payment.state == "open" and payment.page_url
+        return page(request, "checking", {"payment": payment, "ready": ready, "known": known, "in_doubt": in_doubt})
     return _summary(request, order.patient_cents, said="failed")
 
 
-@require_POST
-@at_stage(Stage.PAY)
+@asked_by(*READ_OR_POST)
+@at_stage(Stage.PAY, form_only=True)
 def accept_price(request: CheckoutRequest) -> HttpResponse:
     """The new price is seen and agreed to: the version on the page must be the one that stands now."""
     session = request.checkout
