@@ -5,10 +5,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, FrameLocator, Locator, Page, ViewportSize, expect
 
-DESK = {"width": 1024, "height": 600}
-PHONE = {"width": 390, "height": 844}
+from ehrcommerce.workbench.pictures import DESK, PHONE
+
 CHART = "marisol-rivera"
 BORN = ("3", "14", "1968")
 ITEMS = ("metformin", "glucose monitor", "Hemoglobin A1c")
@@ -34,7 +34,7 @@ class Walk:
     complaints: list[str] = field(default_factory=list)
     requested: set[str] = field(default_factory=set)
 
-    def context(self, size: dict[str, int], **more: object) -> BrowserContext:
+    def context(self, size: ViewportSize, **more: object) -> BrowserContext:
         context = self.browser.new_context(viewport=size, locale="en-US", **more)  # type: ignore[arg-type]
         context.on("console", lambda message: self._complain(message.type, message.text))
         context.on("weberror", lambda error: self.complaints.append(str(error.error)))
@@ -140,9 +140,11 @@ class Walk:
         page.get_by_role("radio").first.check()
         page.get_by_label("Yes, ask my plan").check()
         page.get_by_role("button", name="Next: your price").click()
-        expect(page.get_by_label("I agree to share this")).to_be_visible()
+        boxes = page.get_by_label(re.compile("^Yes, share with"))
+        expect(boxes.first).to_be_visible()
         self.take("patient-price", page)
-        page.get_by_label("I agree to share this").check()
+        for box in boxes.all():
+            box.check()
         page.get_by_role("button", name="Next: where to send it").click()
         expect(page.get_by_role("button", name="Next: pay")).to_be_visible()
         page.get_by_role("radio").first.check()
@@ -182,7 +184,7 @@ class Walk:
     def aside(self, page: Page) -> None:
         """Pages beside the way: another language, a link that nobody made."""
         page.goto(f"{self.app_url}/c/follow/?lang=es")
-        self.take("patient-follow-es", page)
+        expect(page.locator("html")).to_have_attribute("lang", "es")
         page.goto(f"{self.app_url}/c/follow/?lang=en")
         page.goto(f"{self.app_url}/l/{'A' * 26}/")
         self.take("patient-link-unknown", page)
