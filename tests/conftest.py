@@ -14,6 +14,7 @@ from ehrcommerce.accounts.models import Organization, User
 from ehrcommerce.ehr import backend_services, discovery
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.vault import walls
+from ehrcommerce.wire import client
 from tests import factories
 
 APP_ROLE = walls.APP_ROLE
@@ -50,6 +51,14 @@ def flush_as_owner(sql_list: Any) -> None:
         cursor.execute(f"SET ROLE {APP_ROLE}")
 
 
+def hang_up() -> None:
+    """Each test has partners of its own; their kept connections would be a thousand in the end."""
+    with client._adapters_lock:
+        for adapter in client._adapters.values():
+            adapter.close()
+        client._adapters.clear()
+
+
 @pytest.fixture(autouse=True)
 def outside_the_walls() -> Iterator[None]:
     """A test begins in no organization, and with nothing remembered of what EHRs published in an earlier one."""
@@ -57,6 +66,7 @@ def outside_the_walls() -> Iterator[None]:
     discovery.forget()
     backend_services.forget()
     yield
+    hang_up()
     connection.ehrc_organization = None  # type: ignore[attr-defined]
 
 

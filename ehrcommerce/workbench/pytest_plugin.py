@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from ehrcommerce.workbench import fixtures, loopback, stack
+from ehrcommerce.workbench import conformance, fixtures, loopback, stack
 from ehrcommerce.workbench.services import redis_version
 
 STACK = pytest.StashKey[stack.Stack]()
@@ -21,6 +21,9 @@ NEEDS_NOTHING = {"--help", "-h", "--version", "-V", "--markers", "--fixtures"}
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ehrcommerce")
     group.addoption("--nightly", action="store_true", help="run the tests marked nightly as well")
+    group.addoption(
+        "--write-conformance", action="store_true", help="write docs/smart-conformance.md from this run's results"
+    )
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -46,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if STACK in config.stash:
         config.stash[fixtures.STACK] = config.stash[STACK]
         config.pluginmanager.register(fixtures, "ehrcommerce-fixtures")
+    if config.getoption("--write-conformance"):
+        config.pluginmanager.register(conformance.Writer(config.rootpath))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -147,9 +147,9 @@ class Cy:
     def to_pay(self, page: Page, *, plan: bool, ship: dict[str, str] | None = None) -> Page:
         """From the order to our own pay page."""
         at(page, "/c/check/")
-        choice = {"pay_with": "plan", "plan_ok": "on"} if plan else {"pay_with": "full"}
+        choice = {"pay_with": "plan", **ticked(page, "plan_ok")} if plan else {"pay_with": "full"}
         page = at(self.visitor.submit(page, "", values=choice), "/c/price/")
-        page = at(self.visitor.submit(page, "/c/price/", values={"agree": "on"}), "/c/where/")
+        page = at(self.visitor.submit(page, "/c/price/", values=ticked(page, "agree_")), "/c/where/")
         return at(self.visitor.submit(page, "/c/where/", values=ship or {"place": "file"}), "/c/pay/")
 
     def pay(self, page: Page, button: str = "pay") -> Page:
@@ -158,14 +158,23 @@ class Cy:
         return self.visitor.post(page.url, [("choice", button)])
 
 
+def ticked(page: Page, name: str) -> dict[str, str]:
+    """Every empty box of the page whose name begins so, ticked: a yes for each recipient."""
+    found = {box: value for form in page.forms for box, value in form.boxes if box.startswith(name)}
+    assert found, f"no box {name!r} on {page.url}: {page.text[:600]}"
+    return found
+
+
 def at(page: Page, path: str) -> Page:
     """The page itself, if it is where it should be."""
     assert page.path == path, f"{page.path} instead of {path} ({page.status}): {page.text[:700]}"
     return page
 
 
-def wait_for(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
-    """Look again and again until something is there; says what was awaited when it never came."""
+def wait_for(
+    look: Callable[[], Any], what: str, seconds: float = 20.0, *, story: Callable[[], str] = lambda: ""
+) -> Any:
+    """Look again and again until something is there; says what was awaited when it never came, and then `story`."""
     end = time.monotonic() + seconds
     pause = threading.Event().wait
     while time.monotonic() < end:
@@ -176,4 +185,4 @@ def wait_for(look: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
         if found:
             return found
         pause(0.1)
-    raise AssertionError(f"waited {seconds:g} s in vain for {what}")
+    raise AssertionError(f"waited {seconds:g} s in vain for {what}\n{story()}".rstrip())

@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.journeys.cast import Ada, Cy, Desk, at, wait_for
 from tests.journeys.database import Database
+from tests.journeys.story import story
 
 NAMES = {"prescription": "Metformin", "device": "glucose", "kit": "HbA1c"}
 
@@ -25,15 +26,18 @@ def order_of(database: Database, cy: Cy) -> dict[str, Any]:
 
 def delivered(desk: Desk, database: Database, order: dict[str, Any]) -> None:
     """Let every supplier of the order work until the parcel is there."""
+    told = partial(story, database, order, desk)
     for row in database.rows("SELECT public_id FROM fulfillment_fulfillment WHERE order_id = %s", order["id"]):
         reference = str(row["public_id"])
-        partner = wait_for(partial(partner_of, desk, reference), "the supplier to have the order")
+        partner = wait_for(partial(partner_of, desk, reference), "the supplier to have the order", story=told)
         desk.advance(partner=partner, reference=reference, to="accepted")
-    wait_for(lambda: state(database, order)["money"] == "captured", "the money to be captured")
+    wait_for(lambda: state(database, order)["money"] == "captured", "the money to be captured", story=told)
     for row in database.rows("SELECT public_id FROM fulfillment_fulfillment WHERE order_id = %s", order["id"]):
         reference = str(row["public_id"])
         desk.advance(partner=partner_of(desk, reference), reference=reference, to="delivered")
-    wait_for(lambda: state(database, order)["state"] in ("delivered", "completed"), "the order to be delivered")
+    wait_for(
+        lambda: state(database, order)["state"] in ("delivered", "completed"), "the order to be delivered", story=told
+    )
 
 
 def partner_of(desk: Desk, reference: str) -> str:

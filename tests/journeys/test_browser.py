@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from ehrcommerce.workbench.journey import Take, Walk, no_picture
 from ehrcommerce.workbench.live import Live
+from ehrcommerce.workbench.pictures import shoot
 from tests.journeys.cast import Desk, wait_for
 from tests.journeys.database import Database
 from tests.journeys.steps import partner_of, references
@@ -28,7 +29,7 @@ def taker() -> Take:
         return no_picture
 
     def take(name: str, page: Page) -> None:
-        page.screenshot(path=Path(folder, f"{name}.png"))
+        shoot(page, Path(folder), name)
 
     return take
 

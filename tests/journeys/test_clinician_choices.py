@@ -1,5 +1,6 @@
 """What a clinician chose stays chosen, and a page never says more, or less, than what is the case."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import urljoin
 
@@ -30,12 +31,13 @@ def test_a_look_at_the_exact_values_keeps_the_choice_and_leaves_no_token_in_an_a
     assert [value for name, value in again.form("/send/").fields if name == "order"] == [kit]
 
 
-def test_a_patient_whom_no_code_can_reach_gets_no_link(ada: Ada, patient: Patient, desk: Desk) -> None:
+def test_a_patient_whom_nobody_could_recognize_gets_no_link(ada: Ada, patient: Patient, desk: Desk) -> None:
     cy = patient("device")
-    person = {key: value for key, value in cy.chart.resources[0].items() if key != "telecom"}
-    desk.put(person)
+    desk.put({key: value for key, value in cy.chart.resources[0].items() if key not in ("telecom", "address")})
     page = ada.launch(cy.chart.patient)
-    assert "No phone or e-mail is on file" in page.text
+    assert "No phone, e-mail and postal code are on file" in page.text
+    assert "can add one of them in the chart" in page.text
+    assert re.search(r'<button form="send"[^>]* disabled', page.body)
     answer = ada.send(page, "glucose")
     assert answer.status == 422
     assert "Nothing was sent" in answer.text

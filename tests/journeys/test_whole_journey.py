@@ -32,18 +32,18 @@ def test_three_kinds_in_one_link_are_paid_shipped_and_reported(
     assert ledger["total"] == 0
     coverage = [entry for entry in desk.journal("ehr", mark) if "/Coverage" in entry["path"]]
     assert bool(coverage) is plan
-    tasks = wait_for(
-        lambda: [
-            task
-            for task in desk.call("GET", f"/control/fhir?type=Task&patient={cy.chart.patient}")["resources"]
-            if task["status"] == "completed"
-        ],
-        "the chart to be told",
+    wait_for(
+        lambda: completed_in_chart(desk, cy) == set(cy.chart.orders.values()), "the chart to be told of each order"
     )
-    assert {task["focus"]["reference"] for task in tasks} == set(cy.chart.orders.values())
     page = ada.launch(cy.chart.patient)
     assert "Delivered" in page.text
     assert rows_of(page) == {}
+
+
+def completed_in_chart(desk: Desk, cy: Cy) -> set[str]:
+    """The orders of the chart of which it was told that they are done."""
+    tasks = desk.call("GET", f"/control/fhir?type=Task&patient={cy.chart.patient}")["resources"]
+    return {task["focus"]["reference"] for task in tasks if task["status"] == "completed"}
 
 
 def test_what_partners_got_holds_nothing_that_stays_in_the_chart(

@@ -32,7 +32,7 @@ PARTNERS = (
     (Port.KIT, "kit_http", "lab", "Northwest Home Tests", False),
     (Port.CARRIER, "carrier_http", "carrier", "Sandbox Post", False),
     (Port.PAYMENT, "payment_hosted", "pay", "Sandbox Pay", False),
-    (Port.ELIGIBILITY, "eligibility_http", "payer", "Plan check service", False),
+    (Port.ELIGIBILITY, "eligibility_http", "payer", "Planlink", False),
     (Port.MESSAGING, "messaging_http", "messages", "Message service", False),
 )
 
