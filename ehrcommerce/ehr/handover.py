@@ -30,10 +30,10 @@ def of(connection: EhrConnection) -> Iterator[Value]:
     yield Value("Key set address (JWKS)", f"{base}/.well-known/jwks.json", "ES384 and RS384, current and next.")
     if connection.standalone:
         yield Value("Start without the EHR", f"{base}/ehr/start/{connection.slug}/", "For staff, not for the EHR.")
-    own = connection.launch_scopes and smart.own_scopes(
-        connection.launch_scopes, user_needed=connection.fhir_user_policy != "not_needed"
-    )
-    v1, v2 = (" ".join(derive.launch_scopes(dialect)) for dialect in ("v1", "v2"))
+    user_needed = connection.fhir_user_policy != "not_needed"
+    own = connection.launch_scopes and smart.own_scopes(connection.launch_scopes, user_needed=user_needed)
+    asked = {dialect: derive.launch_scopes(dialect) for dialect in ("v1", "v2")}
+    v1, v2 = (" ".join(one for one in asked[dialect] if user_needed or one != "fhirUser") for dialect in ("v1", "v2"))
     mine = " (as this connection asks)"
     beside = "Also online_access where the EHR has it" + (", and launch/patient." if connection.standalone else ".")
     if own:

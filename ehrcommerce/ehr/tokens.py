@@ -195,17 +195,6 @@ def _permissions(text: str) -> str:
     return text if -1 not in places and places == sorted(set(places)) else ""
 
 
-def may(scope: str, level: str, resource: str, permission: str) -> bool:
-    """Was this permission (one letter of `cruds`) granted without a constraint?"""
-    return any(
-        grant.level == level
-        and grant.resource in (resource, "*")
-        and permission in grant.permissions
-        and not grant.constraint
-        for grant in grants(scope)
-    )
-
-
 def permitted(scope: str, resources: Iterable[str], permission: str) -> tuple[str, ...]:
     """T6: of these types those that a clinician's token may read ("r") or search ("s"), also under a constraint: what
     was not granted is not tried. All, where the EHR's words for what it granted cannot be read at all: then the EHR

@@ -177,9 +177,10 @@ def test_what_cannot_be_read_grants_nothing(scope: str) -> None:
 def test_a_constrained_scope_is_kept_apart() -> None:
     (grant,) = tokens.grants("patient/MedicationRequest.rs?status=active")
     assert grant.constraint == "status=active"
-    assert not tokens.may("patient/MedicationRequest.rs?status=active", "patient", "MedicationRequest", "r")
-    assert tokens.may("patient/*.rs", "patient", "MedicationRequest", "s")
-    assert not tokens.may("patient/MedicationRequest.r", "patient", "MedicationRequest", "s")
+    assert (grant.level, grant.resource, grant.permissions) == ("patient", "MedicationRequest", "rs")
+    assert tokens.permitted("patient/MedicationRequest.rs?status=active", ["MedicationRequest"], "r")
+    assert tokens.permitted("patient/*.rs", ["MedicationRequest"], "s")
+    assert not tokens.permitted("patient/MedicationRequest.r", ["MedicationRequest"], "s")
 
 
 @pytest.mark.smart("T6", "H37")
