@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
 from ehrcommerce.accounts.models import Organization, User
@@ -22,6 +23,9 @@ APP_ROLE = walls.APP_ROLE
 # process for asynchronous code: refuse it the database, and keep a second set of connections for it.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
 connections._connections = threading.local()  # type: ignore[attr-defined]
+# How long a draw or an example takes says how busy the machine is, not whether the property holds.
+settings.register_profile("ehrc", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ehrc")
 
 
 @pytest.fixture(scope="session")

@@ -256,12 +256,12 @@ def test_twenty_prescriptions_are_found_over_one_connection(chart: SmartClient) 
 
 
 def test_latency_shows_what_runs_in_parallel(chart: SmartClient) -> None:
-    chart.control("knobs", {"latency_ms": 150})
+    chart.control("knobs", {"latency_ms": 800})  # longer than a busy machine takes to start three threads
     started = time.perf_counter()
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda number: chart.get(f"MedicationRequest/{CY}-rx-{number}"), (1, 2, 3)))
 
-    assert time.perf_counter() - started >= 0.15
+    assert time.perf_counter() - started >= 0.8
     entries = chart.control("journal?partner=ehr", method="GET")["entries"][-3:]
     assert max(entry["started"] for entry in entries) < min(entry["ended"] for entry in entries)
