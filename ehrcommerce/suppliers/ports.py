@@ -3,6 +3,7 @@ language on one side and these on the other; it raises wire.errors for faults of
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 from ehrcommerce.outbox.outcomes import Outcome
@@ -56,10 +57,28 @@ class SupplyRequest:
     person: DispatchFacts | None = None
 
 
+# What a pharmacist may ask the prescriber, and what can be answered: closed, so that nothing else travels either way.
+QUESTIONS = ("dose", "quantity", "substitution", "no_prescription", "other")
+ANSWERS = ("as_written", "new_prescription", "substitute", "stop")
+ANSWER_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyParcel:
+    """One parcel of an order that goes in several. `state`: shipped | delivered | returned | exception."""
+
+    tracking_number: str
+    carrier: str = ""
+    state: str = "shipped"
+    skus: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class SupplyStatus:
     """What a supplier says of an order. `state` is one of ours (commerce.orders.states), "unknown" for a word that
-    no contract knows; `accepted` per SKU, empty as long as the supplier has not decided."""
+    no contract knows; `accepted` per SKU, empty as long as the supplier has not decided. `backordered`: SKU -> the day
+    it is expected (ISO date, "" where they do not say). `question`: one of QUESTIONS while the pharmacist waits for
+    the prescriber."""
 
     reference: str
     supplier_reference: str
@@ -68,6 +87,9 @@ class SupplyStatus:
     carrier: str = ""
     tracking_number: str = ""
     accepted: Mapping[str, bool] = field(default_factory=dict)
+    parcels: tuple[SupplyParcel, ...] = ()
+    backordered: Mapping[str, str] = field(default_factory=dict)
+    question: str = ""
 
 
 class Fulfiller(Protocol):
@@ -87,6 +109,10 @@ class Fulfiller(Protocol):
     def cancel(self, supplier_reference: str, *, idempotency_key: str) -> Outcome:
         """Done | Refused("too_late") | ..."""
 
+    def answer(self, supplier_reference: str, answer: str, text: str, *, idempotency_key: str) -> Outcome:
+        """The prescriber's answer to `question`: one of ANSWERS and at most ANSWER_CHARS of text. Pharmacies only;
+        Refused("no_question") where nothing waits for one."""
+
     def read_callback(self, body: Mapping[str, Any]) -> str:
         """Our reference that a verified callback speaks of. Callbacks are hints: the status is asked with find()."""
 
@@ -104,7 +130,9 @@ class PaymentRequest:
 
 @dataclass(frozen=True, slots=True)
 class PaymentStatus:
-    """`state`: open | authorized | captured | voided | failed | expired | refunded."""
+    """`state`: open | authorized | captured | voided | failed | expired | refunded. `hold_ends_at`: when an
+    authorization lapses by itself, None where the processor does not say. `disputed`: the payer's bank asks the money
+    back; the state stays what it is."""
 
     reference: str
     processor_reference: str
@@ -114,6 +142,8 @@ class PaymentStatus:
     captured_cents: int = 0
     refunded_cents: int = 0
     url: str = ""
+    hold_ends_at: datetime | None = None
+    disputed: bool = False
 
 
 class Payments(Protocol):
@@ -134,6 +164,11 @@ class Payments(Protocol):
     def void(self, processor_reference: str, *, idempotency_key: str) -> Outcome: ...
 
     def refund(self, processor_reference: str, amount_cents: int, *, idempotency_key: str) -> Outcome: ...
+
+    def listed(self, since: datetime, until: datetime) -> Sequence[PaymentStatus]:
+        """Every payment that the processor moved (opened, authorized, captured, refunded, disputed ...) from `since`
+        until just before `until`, as it stands now: its own list, for the daily reconciliation. All pages or NotSent:
+        half a list would look like missing payments."""
 
     def read_callback(self, body: Mapping[str, Any]) -> str: ...
 

@@ -4,6 +4,7 @@ write down what they were told, and fail on demand. Each answers as its port say
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
@@ -111,6 +112,7 @@ class FakeSupplier:
     orders: dict[str, SupplyStatus] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
     cancel_faults: Faults = field(default_factory=Faults)
+    answers: list[tuple[str, str, str]] = field(default_factory=list)
 
     def render(self, request: SupplyRequest) -> bytes:
         return json.dumps(asdict(request), sort_keys=True).encode()
@@ -139,6 +141,17 @@ class FakeSupplier:
         if self.orders[reference].state in ("shipped", "delivered"):
             return Refused("too_late")
         self.says(reference, "cancelled")
+        return Done(supplier_reference)
+
+    def answer(self, supplier_reference: str, answer: str, text: str, *, idempotency_key: str) -> Outcome:
+        return self.faults.meet(lambda: self._answer(supplier_reference, answer, text))
+
+    def _answer(self, supplier_reference: str, answer: str, text: str) -> Outcome:
+        reference = next(key for key, one in self.orders.items() if one.supplier_reference == supplier_reference)
+        if not self.orders[reference].question:
+            return Refused("no_question")
+        self.answers.append((reference, answer, text))
+        self.says(reference, self.orders[reference].state, question="")
         return Done(supplier_reference)
 
     def read_callback(self, body: Mapping[str, Any]) -> str:
@@ -213,6 +226,10 @@ class FakePayments:
         total = now.refunded_cents + amount_cents
         state = "refunded" if total == now.captured_cents else "captured"
         return self._act(processor_reference, "refund", "captured", amount_cents, state=state, refunded_cents=total)
+
+    def listed(self, since: datetime, until: datetime) -> Sequence[PaymentStatus]:
+        outside_any_transaction()
+        return list(self.sessions.values())
 
     def read_callback(self, body: Mapping[str, Any]) -> str:
         return str(body.get("reference", ""))

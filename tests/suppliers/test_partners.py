@@ -1,6 +1,7 @@
 """The adapters against partners that run: the sandbox, over HTTP, with its faults. One contract for the three
 suppliers."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -152,3 +153,38 @@ def test_a_message_is_delivered_once_and_found_again(partner: Any, desk: Any) ->
 
 def test_a_parcel_that_nobody_knows(partner: Any) -> None:
     assert partner("carrier_http").track("no such/number") == ""
+
+
+def test_the_processors_own_list_its_holds_and_its_disputes(partner: Any, desk: Any) -> None:
+    made, since = partner("payment_hosted"), datetime.now(UTC) - timedelta(minutes=1)
+    back, references = f"{settings.PATIENT_URL}/c/", [str(uuid4()) for _ in range(3)]
+    for reference in references:
+        request_ = PaymentRequest(reference, 1480, "USD", back, back)
+        made.open(made.render(request_), idempotency_key="o-" + reference)
+    first = references[0]
+    desk("POST", "/control/advance", {"partner": "payment", "reference": first, "to": "authorized"})
+    held = made.find(first)
+    assert held.hold_ends_at > datetime.now(UTC) + timedelta(days=6)
+    made.capture(held.processor_reference, 1480, idempotency_key="c-" + first)
+    desk("POST", "/control/advance", {"partner": "payment", "reference": first, "to": "disputed"})
+    listed = {one.reference: one for one in made.listed(since, datetime.now(UTC) + timedelta(minutes=1))}
+    assert [(listed[one].state, listed[one].disputed) for one in references] == [
+        ("captured", True), ("open", False), ("open", False),
+    ]  # fmt: skip
+    assert made.listed(since - timedelta(days=2), since - timedelta(days=1)) == []
+
+
+def test_a_pharmacists_question_is_answered_once(partner: Any, desk: Any) -> None:
+    made, wanted = partner("pharmacy_http"), request()
+    placed = made.place(made.render(wanted), idempotency_key=str(uuid4()))
+    assert made.answer(placed.reference, "as_written", "", idempotency_key=str(uuid4())) == Refused("no_question")
+    more = {"question": "dose", "backordered": {"AB-100": "2026-12-24"}, "parcels": [{"number": "T-1"}]}
+    wish = {"partner": "pharmacy", "reference": wanted.reference, "to": "accepted", **more}
+    desk("POST", "/control/advance", wish)
+    found = made.find(wanted.reference)
+    assert (found.question, found.backordered) == ("dose", {"AB-100": "2026-12-24"})
+    assert [(one.tracking_number, one.state) for one in found.parcels] == [("T-1", "shipped")]
+    for _ in range(2):
+        answered = made.answer(placed.reference, "as_written", "Half.", idempotency_key=str(uuid4()))
+        assert isinstance(answered, Done)
+    assert made.find(wanted.reference).question == ""

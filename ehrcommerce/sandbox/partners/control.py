@@ -22,6 +22,7 @@ PAY_MOVES = {
     "failed": payments.give_up,
     "expired": payments.expire,
     "voided": payments.void,
+    "disputed": payments.dispute,
 }
 PAY_MOVES_OF_AMOUNTS = {"captured": payments.capture, "refunded": payments.refund}
 
@@ -67,6 +68,7 @@ def _advance_order(wish: dict[str, Any], *, partner: str, to: str) -> HttpRespon
     if reason and reason not in moves.REASONS:
         raise ValueError(f"reason is one of {', '.join(sorted(moves.REASONS))}")
     at, silent = timezone.now(), wish.get("silent") is True
+    moves.say(order, {name: wish[name] for name in moves.SAYABLE if name in wish})
     moves.move(order, to=to, at=at, accepted_lines=chosen, reason=reason, silent=silent)
     return JsonResponse(order.as_json())
 

@@ -91,6 +91,9 @@ class SupplierOrder(models.Model):
     ship_to = models.JSONField()
     prescription = models.JSONField(null=True)
     patient = models.JSONField(null=True)
+    parcels = models.JSONField(default=list)
+    question = models.CharField(max_length=40, blank=True)
+    answer = models.JSONField(null=True)
     history = models.JSONField(default=list)
     created_at = models.DateTimeField()
     moved_at = models.DateTimeField()
@@ -118,7 +121,8 @@ class SupplierOrder(models.Model):
             "created_at": self.created_at.isoformat(),
             "updated_at": self.moved_at.isoformat(),
         }
-        return {**told, "reason": self.reason} if self.reason else told
+        extra = {name: getattr(self, name) for name in ("reason", "parcels", "question") if getattr(self, name)}
+        return {**told, **extra}
 
 
 class Parcel(models.Model):
@@ -152,6 +156,8 @@ class PaySession(models.Model):
     cancel_url = models.TextField()
     status = models.CharField(max_length=20, default="open")
     last_error = models.CharField(max_length=40, blank=True)
+    disputed = models.BooleanField(default=False)
+    hold_expires_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     moved_at = models.DateTimeField(db_index=True)
     expires_at = models.DateTimeField()
@@ -180,6 +186,8 @@ class PaySession(models.Model):
             "refunded_cents": self.refunded_cents,
             "currency": self.currency,
             "last_error": self.last_error,
+            "disputed": self.disputed,
+            "hold_expires_at": self.hold_expires_at.isoformat() if self.hold_expires_at else None,
             "expires_at": self.expires_at.isoformat(),
             "created_at": self.created_at.isoformat(),
             "updated_at": self.moved_at.isoformat(),

@@ -16,6 +16,7 @@ CANCELLABLE = {"received", "accepted", "packed"}
 REASONS = {"out_of_stock", "prescription_problem", "address"}
 PARCEL_PATH = ("label_created", "in_transit", "out_for_delivery", "delivered")
 OUT_OF_STOCK = "OUT-"
+SAYABLE = ("parcels", "backordered", "question")
 
 
 def locked(**which: Any) -> SupplierOrder | None:
@@ -46,6 +47,26 @@ def move(
             _enter(order, "rejected", at=at, reason="out_of_stock", silent=silent)
             return
         _enter(order, station, at=at, reason=reason if station == "rejected" else "", silent=silent)
+
+
+def say(order: SupplierOrder, more: dict[str, Any]) -> None:
+    """What a partner may tell beside a status: parcels of its own, lines that are late, a question to the prescriber."""
+    late = more.get("backordered", {})
+    for line in order.lines:
+        if line["sku"] in late:
+            line["backordered"], line["expected_on"] = True, str(late[line["sku"]])
+    order.parcels = more.get("parcels", order.parcels)
+    order.question = str(more.get("question", order.question))
+    order.save(update_fields=["lines", "parcels", "question"])
+
+
+def answered(order: SupplierOrder, answer: dict[str, Any], *, at: datetime) -> bool:
+    """The prescriber answered the pharmacist; False where nobody had asked."""
+    if not order.question:
+        return order.answer == answer
+    order.question, order.answer, order.moved_at = "", answer, at
+    order.save(update_fields=["question", "answer", "moved_at"])
+    return True
 
 
 def _stations(order: SupplierOrder, to: str) -> tuple[str, ...]:

@@ -4,13 +4,17 @@ Whoever calls holds the row lock (`locked`) inside a transaction. Authorizing ha
 control); the merchant captures, voids, refunds and expires. A silent move is one whose callback never comes.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 
 from . import callbacks
 from .api import Refused
 from .models import PAYMENT, PaySession
+
+# As card networks do it: a promise that nobody takes up lapses.
+HOLD_FOR = timedelta(days=7)
 
 
 def locked(public_id: str) -> PaySession | None:
@@ -21,6 +25,7 @@ def locked(public_id: str) -> PaySession | None:
 def authorize(session: PaySession, *, at: datetime, silent: bool = False) -> None:
     """The payer's card was good for the amount."""
     _require(session, "open")
+    session.hold_expires_at = at + HOLD_FOR
     _enter(session, "authorized", at=at, last_error="", silent=silent)
 
 
@@ -63,16 +68,25 @@ def refund(session: PaySession, amount_cents: int, *, at: datetime, silent: bool
     _enter(session, "refunded" if all_back else "captured", at=at, told_as="refunded", silent=silent)
 
 
+def dispute(session: PaySession, *, at: datetime, silent: bool = False) -> None:
+    """The payer's bank wants the money back: the session stays captured while that is argued about."""
+    _require(session, "captured")
+    session.disputed = True
+    _enter(session, "captured", at=at, told_as="disputed", silent=silent)
+
+
 def expire(session: PaySession, *, at: datetime, silent: bool = False) -> None:
-    """Close a session in which nobody paid."""
-    _require(session, "open")
+    """Close a session in which nobody paid, or whose hold has lapsed."""
+    if session.status != "authorized":
+        _require(session, "open")
     _enter(session, "expired", at=at, silent=silent)
 
 
 @transaction.atomic
 def expire_due(*, at: datetime) -> None:
-    """Close the sessions whose time is over."""
-    over = PaySession.objects.select_for_update(skip_locked=True).filter(status="open", expires_at__lte=at)
+    """Close the sessions whose time is over: nobody paid, or nobody took what was held."""
+    due = Q(status="open", expires_at__lte=at) | Q(status="authorized", hold_expires_at__lte=at)
+    over = PaySession.objects.select_for_update(skip_locked=True).filter(due)
     for session in over.order_by("pk")[:20]:
         expire(session, at=at)
 

@@ -14,6 +14,7 @@ def _supplier(partner: str) -> list[URLPattern]:
         path(f"{partner}/orders", api(partner, get=suppliers.find, post=suppliers.place)),
         path(f"{partner}/orders/<str:public_id>", api(partner, get=suppliers.read)),
         path(f"{partner}/orders/<str:public_id>/cancel", api(partner, post=suppliers.cancel)),
+        path(f"{partner}/orders/<str:public_id>/answer", api(partner, post=suppliers.answer)),
     ]
 
 

@@ -7,13 +7,14 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import date
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from ehrcommerce.outbox.handlers import LOOKUP
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, text_of, to_bytes
-from ehrcommerce.suppliers.ports import SupplyRequest, SupplyStatus
+from ehrcommerce.suppliers.ports import QUESTIONS, SupplyParcel, SupplyRequest, SupplyStatus
 from ehrcommerce.wire.errors import NotSent
 
 # Their word -> a state of ours (commerce.orders.states). A word that is not here is "unknown": nothing is guessed.
@@ -28,6 +29,7 @@ STATUS_OF: Mapping[str, str] = {
     "returned": "returned",
 }
 REASONS = frozenset({"out_of_stock", "prescription_problem", "address"})
+PARCEL_STATES = frozenset({"shipped", "delivered", "returned"})
 DECIDED = frozenset({"accepted", "shipped", "delivered", "completed", "returned"})
 
 
@@ -86,6 +88,13 @@ class HttpSupplier(HttpPartner):
             answer, lambda _: Done(reference=supplier_reference), conflict=lambda _: Refused("too_late")
         )
 
+    def answer(self, supplier_reference: str, answer: str, text: str, *, idempotency_key: str) -> Outcome:
+        path = f"orders/{quote(supplier_reference, safe='')}/answer"
+        sent = self.post(path, to_bytes({"answer": answer, "text": text}), idempotency_key=idempotency_key)
+        return self.outcome_of(
+            sent, lambda _: Done(reference=supplier_reference), conflict=lambda _: Refused("no_question")
+        )
+
     def read_callback(self, body: Mapping[str, Any]) -> str:
         return text_of(body.get("reference"))
 
@@ -99,7 +108,33 @@ class HttpSupplier(HttpPartner):
             reason=reason if reason in REASONS else "other" if reason else "",
             carrier=text_of(tracking.get("carrier"))[:60], tracking_number=text_of(tracking.get("number")),
             accepted=_accepted(order.get("lines") or ()) if state in DECIDED else {},
+            parcels=tuple(self._parcel(one) for one in order.get("parcels") or ()),
+            backordered=_backordered(order.get("lines") or ()), question=_question(order.get("question")),
         )  # fmt: skip
+
+    def _parcel(self, one: Mapping[str, Any]) -> SupplyParcel:
+        number, state = text_of(one["number"]), self.statuses.get(str(one.get("status", "shipped")), "")
+        if not number:
+            raise ValueError("a parcel without a number")
+        return SupplyParcel(
+            number, text_of(one.get("carrier"))[:60], state if state in PARCEL_STATES else "shipped",
+            tuple(text_of(sku) for sku in one.get("skus") or ()),
+        )  # fmt: skip
+
+
+def _question(value: Any) -> str:
+    """A question that no contract knows is one all the same."""
+    return "" if not value else value if value in QUESTIONS else "other"
+
+
+def _backordered(lines: Any) -> dict[str, str]:
+    """SKU -> the day it is expected. Raises ValueError for a day that is none."""
+    found = {}
+    for line in lines:
+        if line.get("backordered") is True:
+            day = line.get("expected_on") or ""
+            found[str(line["sku"])] = date.fromisoformat(day).isoformat() if day else ""
+    return found
 
 
 def _same_lines(order: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

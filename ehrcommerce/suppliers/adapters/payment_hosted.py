@@ -4,7 +4,8 @@ All that it ever learns is an opaque reference, a sum and two addresses to come 
 may keep the first answer to a key for a day only, so what is in doubt is looked up by our reference, never sent again
 blind."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -13,10 +14,12 @@ from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, Refused
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, text_of, to_bytes
 from ehrcommerce.suppliers.ports import PaymentRequest, PaymentStatus
 from ehrcommerce.wire.client import origin
+from ehrcommerce.wire.errors import NotSent
 
 STATES = frozenset({"open", "authorized", "captured", "voided", "failed", "expired", "refunded"})
 # More does not fit into a row, and is no price of ours.
 MOST_CENTS = 2_147_483_647
+MOST_PAGES = 1000
 
 
 class Adapter(HttpPartner):
@@ -57,6 +60,25 @@ class Adapter(HttpPartner):
             raise self.unreadable(problem) from problem
         return sessions[-1] if sessions else None
 
+    def listed(self, since: datetime, until: datetime) -> Sequence[PaymentStatus]:
+        """Page by page, each from where the last one ended; a session that moved meanwhile comes once more and counts as
+        it stands then."""
+        found: dict[str, PaymentStatus] = {}
+        start = since.isoformat()
+        for _ in range(MOST_PAGES):
+            page = self.read("sessions", since=start, until=until.isoformat()) or {}
+            try:
+                rows = page["sessions"]
+                found |= {status.processor_reference: status for status in map(self.status_of, rows)}
+                if not page["has_more"]:
+                    return list(found.values())
+                if rows[-1]["updated_at"] == start:
+                    break
+                start = identifier(rows[-1]["updated_at"])
+            except (KeyError, TypeError, ValueError, AttributeError, IndexError) as problem:
+                raise self.unreadable(problem) from problem
+        raise NotSent(self.partner.name, "the list does not end")
+
     def read_callback(self, body: Mapping[str, Any]) -> str:
         return text_of(body.get("reference"))
 
@@ -91,6 +113,7 @@ class Adapter(HttpPartner):
             state=state, amount_cents=cents(found["amount_cents"]),
             currency=identifier(found["currency"]), captured_cents=cents(found.get("captured_cents", 0)),
             refunded_cents=cents(found.get("refunded_cents", 0)), url=url,
+            hold_ends_at=moment(found.get("hold_expires_at")), disputed=found.get("disputed") is True,
         )  # fmt: skip
 
 
@@ -107,6 +130,16 @@ def identifier(value: Any) -> str:
     if not isinstance(text, str) or not 0 < len(text) <= 128 or not (text.isascii() and text.isprintable()):
         raise TypeError("identifier")
     return text
+
+
+def moment(value: Any) -> datetime | None:
+    """A time with its zone. ValueError or TypeError for a text that is none."""
+    if value is None:
+        return None
+    found = datetime.fromisoformat(value)
+    if found.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return found
 
 
 def text_of_url(value: Any) -> str:

@@ -45,6 +45,8 @@ def find(call: Call) -> Answer:
         found = found.filter(reference=reference)
     elif since := call.query.get("since"):
         found = found.filter(moved_at__gte=_time(since))
+        if until := call.query.get("until"):
+            found = found.filter(moved_at__lt=_time(until))
     else:
         raise Refused(400, "reference_or_since_missing")
     page = list(found[: MOST_LISTED + 1])
@@ -87,6 +89,8 @@ def expire(call: Call, public_id: str) -> Answer:
     """Close an open session, so that nobody can pay it any more."""
     checks.only_keys(call.body, set(), status=400)
     session = _locked(public_id)
+    if session.status != "open":
+        raise Refused(409, "wrong_state", status=session.status)
     payments.expire(session, at=call.at)
     return Answer(body=session.as_json())
 

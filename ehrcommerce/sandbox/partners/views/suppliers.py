@@ -45,6 +45,18 @@ def read(call: Call, public_id: str) -> Answer:
     return Answer(body=order.as_json())
 
 
+def answer(call: Call, public_id: str) -> Answer:
+    """The prescriber answers what this house asked about its order."""
+    checks.only_keys(call.body, {"answer", "text"})
+    said = checks.text(call.body, "answer", longest=40)
+    order = moves.locked(partner=call.partner, public_id=public_id)
+    if order is None:
+        raise Refused(404, "not_found")
+    if not moves.answered(order, {"answer": said, "text": str(call.body.get("text", ""))[:200]}, at=call.at):
+        raise Refused(409, "no_question", id=order.public_id)
+    return Answer(body={"id": order.public_id, "status": order.status})
+
+
 def cancel(call: Call, public_id: str) -> Answer:
     """Stop an order, if it has not left the house."""
     checks.only_keys(call.body, {"reason"})
