@@ -17,9 +17,10 @@ LINES = {code: text for _, lines in GROUPS for code, text in lines.items()}
 
 HEAD = """# SMART conformance
 
-Written by `python3 manage.py test --write-conformance`, and only after a run in which every test of every line passed. A
-house test holds the page against the marks of the tests, and nothing lands while one of them fails. The specification's own
-words: [SMART App Launch 2.2](https://hl7.org/fhir/smart-app-launch/STU2.2/).
+Written by `python3 manage.py test --write-conformance -m smart`, and only after a run in which every test of every line
+passed, with all cases of the families of which a daily run takes a few. A house test holds the page against the marks of the
+tests, and nothing lands while one of them fails. The specification's own words:
+[SMART App Launch 2.2](https://hl7.org/fhir/smart-app-launch/STU2.2/).
 
 """
 

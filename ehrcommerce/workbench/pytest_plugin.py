@@ -1,7 +1,7 @@
 """What a test run stands on: the servers are up and the environment is set before pytest-django reads the settings.
 
-Also: no socket leaves this machine, tests marked `nightly` wait for --nightly, and a failed test that used the running
-system shows the last lines of its logs.
+Also: no socket leaves this machine, tests marked `nightly` wait for --nightly, large families of cases rotate by a seed,
+and a failed test that used the running system shows the last lines of its logs.
 """
 
 import os
@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from ehrcommerce.workbench import conformance, fixtures, loopback, stack
+from ehrcommerce.workbench import conformance, fixtures, loopback, rotation, stack
 from ehrcommerce.workbench.services import redis_version
 
 STACK = pytest.StashKey[stack.Stack]()
@@ -20,9 +20,11 @@ NEEDS_NOTHING = {"--help", "-h", "--version", "-V", "--markers", "--fixtures"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ehrcommerce")
-    group.addoption("--nightly", action="store_true", help="run the tests marked nightly as well")
     group.addoption(
-        "--write-conformance", action="store_true", help="write docs/smart-conformance.md from this run's results"
+        "--nightly", action="store_true", help="run also the tests marked nightly, and all cases of a family"
+    )
+    group.addoption(
+        "--write-conformance", action="store_true", help="as --nightly, and write docs/smart-conformance.md"
     )
 
 
@@ -30,6 +32,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None, object, object]:
     """A wrapper, so that it comes before pytest-django's own, which imports the settings."""
     if not NEEDS_NOTHING.intersection(args):
+        known = early_config.known_args_namespace
+        # A case that somebody names is run, whatever the seed would choose.
+        named = any("[" in arg for arg in args)
+        rotation.begin(whole=known.nightly or known.write_conformance or named)
         cleanup = ExitStack()
         early_config.add_cleanup(cleanup.close)
         early_config.stash[STACK] = mine = stack.join_or_start(cleanup)
@@ -59,11 +65,12 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     mine = config.stash[STACK]
     origin = "given by DATABASE_URL" if mine.postgres.child is None else "throwaway"
     redis = "throwaway" if mine.redis_is_ours else "given by REDIS_URL"
-    return [f"servers: {mine.postgres.version()} ({origin}), {redis_version(mine.redis_url)} ({redis})"]
+    servers = f"servers: {mine.postgres.version()} ({origin}), {redis_version(mine.redis_url)} ({redis})"
+    return [servers, rotation.headline()]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--nightly"):
+    if config.getoption("--nightly") or config.getoption("--write-conformance"):
         return
     left = [item for item in items if item.get_closest_marker("nightly") is not None]
     if left:
