@@ -56,7 +56,6 @@ class OrganizationAdmin(BackOffice):
 class AgreementAdmin(BackOffice):
     """Nothing goes to a party without an agreement that is in force on that day."""
 
-    may_change = PRIVACY
     list_display = ["party_name", "document", "effective", "expires", "in_force"]
     ordering = ["expires", "party_name"]
     search_fields = ["party_name", "=party"]

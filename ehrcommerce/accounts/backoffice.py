@@ -2,6 +2,7 @@
 values are never shown, lists do not count without end, and every change is audited. Each app's admin.py builds on
 this."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -17,6 +18,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 
+from ehrcommerce.accounts import access
 from ehrcommerce.accounts.models import Role, User
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.models import AuditEvent
@@ -45,6 +47,32 @@ def staff_of(request: HttpRequest) -> User:
     if not isinstance(request.user, User):
         raise TypeError("the admin site was entered without a user")
     return request.user
+
+
+def sees(request: HttpRequest, model: type[models.Model], column: str) -> bool:
+    """Whether the table of field classes lets this user see this column (access.py)."""
+    return access.sees(staff_of(request).role, model._meta.label_lower, column)
+
+
+def shown(request: HttpRequest, model: type[models.Model], columns: Iterable[Any]) -> list[Any]:
+    """Of columns, which may stand in groups as fieldsets have them, those that this user sees."""
+    return _trimmed(columns, lambda name: sees(request, model, name))
+
+
+def veiled(request: HttpRequest, model: type[models.Model]) -> list[str]:
+    """Columns of the table that the database does not even hand out for the pages of this user: sealed values, and
+    what the role does not see."""
+    label = model._meta.label_lower
+    named = [each for each in model._meta.concrete_fields if not each.primary_key and each.name != "organization"]
+    return [
+        field.name
+        for field in named
+        if (
+            isinstance(field, SealedField)
+            if access.class_of(label, field.name) is None
+            else not sees(request, model, field.name)
+        )
+    ]
 
 
 def entity_of(row: models.Model) -> str:
@@ -100,6 +128,45 @@ class BackOffice(_ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    # ------------------------------------------------------------- columns: those whose class the role sees (access.py)
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return shown(request, self.model, super().get_list_display(request))
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """A filter by a hidden column would answer what the page does not say. Filters of our own name a state."""
+        filters: Any = super().get_list_filter(request)
+        names = [(each, each if isinstance(each, str | type) else each[0]) for each in filters]
+        return [each for each, name in names if isinstance(name, type) or sees(request, self.model, name)]
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        return [
+            each for each in super().get_search_fields(request)
+            if "__" in each.removesuffix("__exact") or sees(request, self.model, each.strip("=^@").removesuffix("__exact"))
+        ]  # fmt: skip
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        """Django lets every column of the table itself be asked for in the address: here only those that are seen."""
+        first = lookup.partition("__")[0]
+        if request is not None and first not in ("pk", self.opts.pk.name) and not sees(request, self.model, first):
+            return False
+        return bool(super().lookup_allowed(lookup, value, request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """New fields of the form that are in no table (a new password) belong to the form; the rest is trimmed."""
+        columns = {field.name for field in self.model._meta.get_fields()} | set(self.get_readonly_fields(request, obj))
+        kept = []
+        for title, options in super().get_fieldsets(request, obj):
+            fields = _trimmed(options["fields"], lambda name: name not in columns or sees(request, self.model, name))
+            kept += [(title, {**options, "fields": fields})] if fields else []
+        return kept
+
+    def get_inline_instances(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [each for each in super().get_inline_instances(request, obj) if each.get_fields(request, obj)]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """What this user does not see does not leave the database."""
+        return super().get_queryset(request).defer(*veiled(request, self.model))
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """A title that says what is listed."""
         title = capfirst(str(self.opts.verbose_name_plural))
@@ -146,9 +213,9 @@ class BackOffice(_ModelAdmin):
         row = self.get_object(request, unquote(object_id))
         if row is None:
             return HttpResponseRedirect(reverse("admin:index"))
-        if not self.has_view_or_change_permission(request, row):
-            raise PermissionDenied
         user = staff_of(request)
+        if not self.has_view_or_change_permission(request, row) or not may_audit(user.role):
+            raise PermissionDenied
         mine = AuditEvent.objects.filter(organization_id=user.organization_id, entity=entity_of(row))
         events = list(mine.order_by("-id")[:200])
         audit.record(
@@ -172,6 +239,23 @@ class BackOffice(_ModelAdmin):
         return None
 
 
+def may_audit(role: str) -> bool:
+    """Who did what is for those who watch over it."""
+    return access.may(role, access.FieldClass.AUDIT) == access.SEE
+
+
+def _trimmed(columns: Iterable[Any], keep: Any) -> list[Any]:
+    """The columns, and groups of them, for which `keep` is true."""
+    kept: list[Any] = []
+    for column in columns:
+        if isinstance(column, list | tuple):
+            group = _trimmed(column, keep)
+            kept += [tuple(group)] if group else []
+        elif keep(column):
+            kept.append(column)
+    return kept
+
+
 class ReadOnly(BackOffice):
     """Looked at, never edited by form: what moves here moves by services."""
 
@@ -191,6 +275,12 @@ class BackOfficeInline(_TabularInline):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return isinstance(request.user, User) and request.user.role in EVERYBODY
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return shown(request, self.model, self.fields or ())
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer(*veiled(request, self.model))
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._may(request)
 
@@ -205,4 +295,4 @@ class ShownInline(BackOfficeInline):
     """Looked at with the parent, by whoever sees the parent; never a form."""
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields or ()
+        return self.get_fields(request, obj)

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.vault.fields import SealedJson, SealedText
 
 
 class Organization(models.Model):
@@ -26,6 +27,10 @@ class Organization(models.Model):
         help_text="Older prescriptions are not sold; most states set one year. 0: no limit (for test data).",
     )  # fmt: skip
     match_postal_code = models.BooleanField(default=False, help_text="Ask for the postal code besides the birth date.")
+    read_only_since = models.DateTimeField(
+        null=True, blank=True, editable=False,
+        help_text="Set by `manage.py revoke_all`: nothing new is offered, opened or sent until it is lifted.",
+    )  # fmt: skip
     match_family_name = models.BooleanField(default=False, help_text="Ask for the family name besides the birth date.")
 
     class Meta:
@@ -42,7 +47,9 @@ class Role(models.TextChoices):
 
     CLINICIAN = "clinician", "Clinician"
     PRESCRIBER = "prescriber", "Prescriber"
+    SUPPORT = "support", "Support"
     OPERATIONS = "operations", "Operations"
+    FULFILLMENT = "fulfillment", "Fulfillment"
     CATALOG = "catalog", "Catalog"
     PRIVACY = "privacy", "Privacy officer"
     INTEGRATION = "integration", "Integration"
@@ -108,3 +115,119 @@ class Agreement(models.Model):
 
     def live(self, on: date) -> bool:
         return self.effective <= on and (self.expires is None or on <= self.expires)
+
+
+class Why(models.TextChoices):
+    """Why somebody looked at a value, or went past what the role sees. The text beside it is sealed."""
+
+    PATIENT_ASKED = "patient_asked", "The patient asked for help"
+    DELIVERY = "delivery", "A parcel or message does not arrive"
+    SUPPLIER_ASKED = "supplier_asked", "A supplier asked"
+    SAFETY = "safety", "Somebody could come to harm"
+    OUTAGE = "outage", "A system is down and work must go on"
+    INVESTIGATION = "investigation", "A report or an incident is looked into"
+
+
+class Reveal(models.Model):
+    """One value that one person looked at once: which and why, never what. Also counted, so that nobody looks without
+    end."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    entity = models.CharField(max_length=80)
+    element = models.CharField(max_length=40)
+    reason = models.CharField(max_length=16, choices=Why.choices)
+    note = SealedText()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "at"], name="reveal_user_at")]
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class BreakGlass(models.Model):
+    """Half an hour in which somebody sees more than their role, and changes nothing. Told at once, reviewed within three
+    days by somebody else."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=16, choices=Why.choices)
+    note = SealedText()
+    began_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    told = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    reviewed_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
+    verdict = models.CharField(max_length=16, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = "break-glass access", "break-glass accesses"
+        indexes = [models.Index(fields=["user", "began_at"], name="glass_user")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(reviewed_by=None) | ~models.Q(reviewed_by=models.F("user")),
+                name="glass_not_own_judge",
+            ),
+        ]
+
+    if TYPE_CHECKING:
+        organization_id: int
+        user_id: int
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class ProposalState(models.TextChoices):
+    OPEN = "open", "Waits for a second person"
+    APPROVED = "approved", "Approved"
+    REFUSED = "refused", "Refused"
+    VOID = "void", "Void: the row changed meanwhile"
+    EXPIRED = "expired", "Expired"
+    SPENT = "spent", "Approved and used"
+
+
+class ProposedChange(models.Model):
+    """What one person wants and another one lets happen. `diff` is what the second person reads, without secrets;
+    `payload` is exactly what will be written; `before` is the row as the first person saw it."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=24)
+    entity = models.CharField(max_length=80)
+    diff = models.JSONField(default=list)
+    payload = SealedJson()
+    before_digest = models.BinaryField(max_length=32, default=bytes)
+    state = models.CharField(max_length=12, choices=ProposalState.choices, default=ProposalState.OPEN)
+    proposed_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    proposed_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    decided_by = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = "proposed change", "proposed changes"
+        indexes = [models.Index(fields=["organization", "state"], name="proposal_state")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(decided_by=None) | models.Q(state="refused")
+                | ~models.Q(decided_by=models.F("proposed_by")), name="proposal_two_people",
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "kind", "entity"], name="proposal_one_open", condition=models.Q(state="open")
+            ),
+        ]  # fmt: skip
+
+    if TYPE_CHECKING:
+        organization_id: int
+        proposed_by_id: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.entity}"

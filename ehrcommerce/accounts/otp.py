@@ -4,7 +4,7 @@ The devices stand in django-otp's own table, outside the walls: its rows hold no
 out who signs in. A row is only ever looked up by the id of a user who was found inside the walls. The form of the
 sign-in is signin.py."""
 
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django_otp.admin import OTPAdminSite
 
 from ehrcommerce.accounts.models import EHR_ROLES, User
@@ -22,6 +22,10 @@ class EhrcAdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp comes wit
         if not isinstance(user, User) or user.subject or user.role in EHR_ROLES:
             return False
         return bool(super().has_permission(request))
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
+        """No field here completes what is typed: a list of rows by their first letters is a search without a page."""
+        raise Http404
 
 
 site = EhrcAdminSite(name="admin")

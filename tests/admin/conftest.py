@@ -17,7 +17,9 @@ from tests.commerce.fixtures import commits, shop, transactional_db
 from tests.commerce.shop import Shop
 
 __all__ = ["commits", "shop", "transactional_db"]
-STAFF = (Role.OPERATIONS, Role.CATALOG, Role.PRIVACY, Role.INTEGRATION, Role.ADMINISTRATOR)
+STAFF = (
+    Role.SUPPORT, Role.OPERATIONS, Role.FULFILLMENT, Role.CATALOG, Role.PRIVACY, Role.INTEGRATION, Role.ADMINISTRATOR,
+)  # fmt: skip
 PASSWORD = "correct horse battery staple"
 SignedIn = Callable[[str], Client]
 

@@ -39,6 +39,9 @@ PLAIN = {
         "party": PARTNER, "party_name": PARTNER, "document": PARTNER, "effective": PARTNER, "expires": PARTNER,
         "signed_off_by": STAFF,
     },
+    "accounts.Reveal": {"entity": OPAQUE, "element": "the name of an element, never its value"},
+    "accounts.BreakGlass": {"verdict": CODE},
+    "accounts.ProposedChange": {"entity": OPAQUE, "diff": PARTNER},
     "suppliers.Supplier": dict.fromkeys(
         ("adapter", "name", "base_url", "ca_file", "client_certificate", "licensed_states", "phone"), PARTNER
     ),

@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 
 from ehrcommerce.accounts.admin import line_of, stuck
-from ehrcommerce.accounts.backoffice import EVERYBODY, OPERATIONS, ReadOnly, ShownInline, staff_of
+from ehrcommerce.accounts.backoffice import EVERYBODY, OPERATIONS, ReadOnly, ShownInline, sees, staff_of
 from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.accounts.words import remedy, title
@@ -41,7 +41,7 @@ class LineInline(ShownInline):
     fields = ["sku", "quantity", "full", "plan_pays", "patient_pays", "accepted"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("offer_line__product")
+        return super().get_queryset(request).select_related("offer_line__product").defer("offer_line__packet")
 
     @admin.display(description="SKU")
     def sku(self, line: OrderLine) -> str:
@@ -145,6 +145,7 @@ class OrderAdmin(ReadOnly):
             context |= {
                 "timeline": timeline(order), "waiting": held, "reasons": REASONS, "order": order,
                 "may_act": self._has(request, OPERATIONS), "may_cancel": order.state not in FINAL,
+                "sees_money": sees(request, Order, "patient_pays"),
                 "stuck": any(each[0].state == State.NEEDS_HUMAN for each in held),
             }  # fmt: skip
         return super().change_view(request, object_id, form_url, context)

@@ -1,0 +1,144 @@
+"""Who of the staff may see which kind of value: one table of roles and field classes, and for each column of the back
+office the class that it belongs to. Data only. backoffice.py obeys it on every page, reveal.py for one value at a time;
+tests/admin/test_field_classes.py reads it cell by cell.
+
+A column that stands in no list here is shown to nobody: who adds one decides who sees it."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from ehrcommerce.accounts.models import Role
+
+
+class FieldClass(StrEnum):
+    """What kind of value a column holds."""
+
+    STATE = "state"  # where things stand: states, times, opaque ids, numbers that are said on the phone
+    ITEM = "item"  # what a person bought: SKU, kind, quantity
+    CLINICAL = "clinical"  # what the chart said of it: directions, dose
+    CONTACT = "contact"  # where a person is reached; masked
+    ADDRESS = "address"  # where a parcel goes
+    COVERAGE = "coverage"  # what a plan pays, and whether there is one
+    IDENTITY = "identity"  # how a person proved who they are: tries, level
+    BIRTH_DATE = "birth date"  # also as a digest
+    MONEY = "money"  # amounts, payments, ledger
+    AUDIT = "audit"  # who did what
+    CREDENTIALS = "credentials"  # keys, tokens, passwords
+    STAFF = "staff"  # who works here
+    PARTNER = "partner"  # EHR connections, suppliers, agreements
+    PRODUCT = "product"  # the catalog: about nobody
+    CLINIC = "clinic"  # the organization's own settings
+
+
+SEE, REVEAL, NOTHING = "see", "reveal", "-"
+ROLES = (
+    Role.SUPPORT, Role.OPERATIONS, Role.FULFILLMENT, Role.CATALOG, Role.PRIVACY, Role.INTEGRATION, Role.ADMINISTRATOR,
+)  # fmt: skip
+
+# see: on the page. reveal: masked, and one value at a time after a fresh code and a reason. -: not at all.
+_TABLE = """
+class        support operations fulfillment catalog privacy integration administrator
+state        see     see        see         see     see     see         see
+item         -       -          see         -       -       -           see
+clinical     -       -          -           -       -       -           -
+contact      see     reveal     -           -       -       -           reveal
+address      -       -          reveal      -       -       -           reveal
+coverage     -       see        -           -       -       -           see
+identity     see     see        -           -       see     -           see
+birth_date   -       -          -           -       -       -           -
+money        -       see        -           -       -       -           see
+audit        -       -          -           -       see     -           see
+credentials  -       -          -           -       -       -           -
+staff        -       -          -           -       see     -           see
+partner      see     see        see         see     see     see         see
+product      see     see        see         see     see     see         see
+clinic       see     see        see         see     see     see         see
+"""
+
+
+def _read(table: str) -> dict[FieldClass, dict[str, str]]:
+    head, *lines = [line.split() for line in table.strip().splitlines()]
+    return {FieldClass(name.replace("_", " ")): dict(zip(head[1:], cells, strict=True)) for name, *cells in lines}
+
+
+MATRIX = _read(_TABLE)
+
+# Model -> class -> columns (of the table, or computed by the page). `*`: every column that no other line names; only
+# where no row of the model is about a patient.
+_C = FieldClass
+COLUMNS: dict[str, dict[FieldClass, str]] = {
+    "accounts.organization": {_C.CLINIC: "*"},
+    "accounts.user": {_C.STAFF: "*", _C.CREDENTIALS: "password"},
+    "accounts.agreement": {_C.PARTNER: "*"},
+    "accounts.proposedchange": {_C.STATE: "*", _C.CREDENTIALS: "payload"},
+    "accounts.breakglass": {_C.AUDIT: "*"},
+    "audit.auditevent": {_C.AUDIT: "*"},
+    "outbox.effect": {
+        _C.STATE: "what state code subject tries next_run_at changed_at what_to_do generation reference created_at"
+                  " deadline_at kind recipient", _C.CLINICAL: "body",
+    },
+    "outbox.note": {_C.STATE: "at state code actor"},
+    "suppliers.supplier": {_C.PARTNER: "*", _C.CREDENTIALS: "api_key callback_secret previous_callback_secret"},
+    "catalog.product": {_C.PRODUCT: "*"},
+    "catalog.productcode": {_C.PRODUCT: "*"},
+    "catalog.unmappedcode": {_C.PRODUCT: "*"},
+    "offers.offer": {
+        _C.STATE: "public_id made_by language created_at", _C.BIRTH_DATE: "birth_digest",
+        _C.IDENTITY: "customer_key trust_phrase", _C.CREDENTIALS: "family_digest postal_digest",
+    },
+    "offers.offerline": {_C.ITEM: "product kind quantity routing_proof", _C.MONEY: "price", _C.CLINICAL: "packet digest"},
+    "offers.contact": {_C.CONTACT: "channel masked carries_link value"},
+    "offers.purchaselink": {
+        _C.STATE: "public_id offer state sent_at delivered_at opened_at verified_at expires_at ended_at end_reason"
+                  " messenger delivery",
+        _C.IDENTITY: "tries_left wrong_at wrong_that_day", _C.CREDENTIALS: "token_sha256",
+    },
+    "orders.order": {
+        _C.STATE: "number state money language placed_at changed_at offer", _C.COVERAGE: "uses_plan plan_pays plan_cents",
+        _C.MONEY: "full_price patient_pays full_cents patient_cents currency", _C.ADDRESS: "ship_to",
+    },
+    "orders.orderline": {
+        _C.ITEM: "sku quantity", _C.STATE: "accepted", _C.MONEY: "full patient_pays full_cents patient_cents",
+        _C.COVERAGE: "plan_pays plan_cents",
+    },
+    "orders.payment": {_C.MONEY: "state amount captured refunded processor_reference changed_at"},
+    "orders.ledgerentry": {_C.MONEY: "at cause account amount"},
+    "fulfillment.fulfillment": {_C.STATE: "supplier state reason supplier_reference checked_at", _C.ITEM: "kind"},
+    "ehr.ehrconnection": {_C.PARTNER: "*", _C.CREDENTIALS: "client_secret"},
+    "ehr.ehrissuer": {_C.PARTNER: "*"},
+    "ehr.ehrsession": {
+        _C.STATE: "public_id user connection scope started_at seen_at ends_at ended_at",
+        _C.CREDENTIALS: "access_token refresh_token launch_key", _C.CLINICAL: "patient",
+    },
+}  # fmt: skip
+
+
+def class_of(model: str, column: str) -> FieldClass | None:
+    """The class of a column of `app.model`; None: nobody decided, nobody sees it."""
+    rest = None
+    for found, names in COLUMNS.get(model, {}).items():
+        listed = names.split()
+        if column in listed:
+            return found
+        rest = found if "*" in listed else rest
+    return rest
+
+
+def may(role: str, wanted: FieldClass | None) -> str:
+    """see, reveal or -. An unknown role and an unknown class get nothing."""
+    return NOTHING if wanted is None else MATRIX[wanted].get(role, NOTHING)
+
+
+def sees(role: str, model: str, column: str) -> bool:
+    """Whether this column stands on a page of this role. A plain value that has a mask stands on nobody's."""
+    wanted = class_of(model, column)
+    return may(role, wanted) != NOTHING and column not in UNMASKED.get(model, ())
+
+
+def hidden(role: str, model: str, columns: Iterable[str]) -> list[str]:
+    """Those of `columns` that this role does not see."""
+    return [column for column in columns if not sees(role, model, column)]
+
+
+# The plain values: on no page of anybody, revealed one by one where the class says `reveal` (reveal.py).
+UNMASKED: dict[str, tuple[str, ...]] = {"offers.contact": ("value",), "orders.order": ("ship_to",)}
