@@ -44,13 +44,13 @@ def values_of(item: OrderedItem) -> tuple[Value, ...]:
             recipients = ", ".join(
                 dict.fromkeys(hop for row in rows for hop in row.recipients if hop != table.CLINICIAN)
             )
-            found.append(Value(label, shown, elements, recipients, rows[0].because, rows[0].kept))
+            found.append(Value(label, shown, elements, recipients, rows[0].because, str(rows[0].kept)))
     return tuple(found)
 
 
 def person_values(recipient: RecipientFacts) -> tuple[Value, ...]:
     """What is kept of the person when the link is sent; address, birth date and plan follow at checkout, after a yes."""
-    kept = table.CONTACT_KEPT
+    kept = str(table.CONTACT_KEPT)
     reached = tuple(
         Value(
             "Phone" if contact.system == "phone" else "E-mail", contact.masked, "Patient.telecom", table.MESSENGER,
@@ -64,11 +64,11 @@ def person_values(recipient: RecipientFacts) -> tuple[Value, ...]:
         "Patient.communication",
         "nobody",
         "messages in the patient's language",
-        table.OFFER,
+        str(table.OFFER),
     )
     checked = Value(
         "Check values", "keyed digests, not readable", "Patient.birthDate, Patient.name.family, Patient.address.postalCode",
-        "nobody", "checks who opened the link", table.DIGEST,
+        "nobody", "checks who opened the link", str(table.DIGEST),
     )  # fmt: skip
     return (*reached, language, checked)
 

@@ -24,12 +24,13 @@ from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
 from ehrcommerce.ehr.models import ChartReference, EhrConnection
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
+from ehrcommerce.policy import derive, table
 from ehrcommerce.wire import fhir
 from ehrcommerce.wire.client import Answer, ask
 from ehrcommerce.wire.errors import BadAnswer, NotSent, Unanswered
 from ehrcommerce.wire.strict import one_object
 
-SCOPES = ("system/Task.rs", "system/Task.cu")
+SCOPES = derive.system_scopes(table.WRITE_BACK)
 ROUNDS = 3
 STALE = (409, 412)  # some EHRs answer 409 to an old version
 TOKEN_OVER = Refused("token_refused")

@@ -1,11 +1,15 @@
-"""What the table says, asked by machines: elements of a search, scopes of a launch, projection of an answer, and the
-lists of what leaves. Nothing here is typed a second time; a drift between these and the table cannot happen."""
+"""What the table says, asked by machines: elements of a search, scopes of a launch, projection of an answer, what each
+hop may get, how long it is kept, who may see it. Nothing here is typed a second time; a drift between these and the
+table cannot happen."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from ehrcommerce.policy import table
+from ehrcommerce.policy.keeping import Keeping
+from ehrcommerce.policy.outward import OUTWARD
 from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION
 from ehrcommerce.policy.table import CROSSINGS, Crossing
 
@@ -13,6 +17,7 @@ ORDER_TYPE = {PRESCRIPTION: "MedicationRequest", DEVICE: "DeviceRequest", KIT: "
 KIND_OF_TYPE = {resource: kind for kind, resource in ORDER_TYPE.items()}
 # A launch shows the chart's banner, its three kinds of orders, and who is signed in; Coverage comes at checkout.
 LAUNCH_PURPOSES = (table.BANNER, table.IDENTITY, table.CONTACT, table.PRESCRIPTION, table.DEVICE, table.KIT)
+EVERYTHING: tuple[Crossing, ...] = (*CROSSINGS, *OUTWARD)
 SEARCHED = ("MedicationRequest", "DeviceRequest", "ServiceRequest", "Coverage")
 
 
@@ -54,6 +59,8 @@ def system_scopes(purpose: str, kinds: tuple[str, ...] = (), dialect: str = "v2"
     read, search = ("r", "rs") if dialect == "v2" else ("read", "read")
     if purpose == table.ELIGIBILITY:
         return (f"system/Coverage.{search}", f"system/Organization.{read}")
+    if purpose == table.WRITE_BACK:
+        return tuple(f"system/Task.{verbs}" for verbs in (("rs", "cu") if dialect == "v2" else ("read", "write")))
     if purpose in (table.SHIPPING, table.DISPENSING, table.IDENTITY):
         return (f"system/Patient.{read}",)
     orders = tuple(f"system/{ORDER_TYPE[kind]}.{read}" for kind in sorted(set(kinds)))
@@ -110,3 +117,51 @@ def _structure(value: Any, allowed: frozenset[str], prefix: str) -> Any:
 def leaves(kind: str) -> tuple[Crossing, ...]:
     """The rows of one kind of order that leave for somebody outside the clinic, for the page and the data map."""
     return tuple(row for row in rows(purposes=(kind,)) if set(row.recipients) - {table.CLINICIAN})
+
+
+# -- hops ----------------------------------------------------------------------------------------------------------
+@cache
+def granted(hop: str) -> frozenset[str]:
+    """Every field that may stand in bytes for one outside party (`OrderedItem.dose`, `PaymentRequest.currency`)."""
+    return frozenset(row.field for row in EVERYTHING if row.field and hop in row.recipients)
+
+
+@cache
+def packet_fields(kind: str) -> frozenset[str]:
+    """Names of the fields of OrderedItem that the table fills for one kind of order; the others stay empty."""
+    own = {row.field for row in rows(purposes=(kind,)) if row.field.startswith("OrderedItem.")}
+    return frozenset(field.removeprefix("OrderedItem.") for field in own) | {"kind"}
+
+
+# -- time ----------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """One class of the table: how long, and which fields it holds. `keeping.days` after `keeping.after`, erase them."""
+
+    keeping: Keeping
+    fields: tuple[str, ...]
+
+
+@cache
+def _retention() -> tuple[tuple[str, Retention], ...]:
+    keepings = dict.fromkeys(row.kept for row in EVERYTHING)
+    held = {one: sorted({row.field for row in EVERYTHING if row.kept == one and row.field}) for one in keepings}
+    return tuple((one.name, Retention(one, tuple(held[one]))) for one in keepings)
+
+
+def retention() -> dict[str, Retention]:
+    """Every retention class by its name, also those that keep nothing (`keeping.is_kept`)."""
+    return dict(_retention())
+
+
+# -- people --------------------------------------------------------------------------------------------------------
+@cache
+def _viewers() -> tuple[tuple[str, frozenset[str]], ...]:
+    fields = dict.fromkeys(row.field for row in EVERYTHING if row.field)
+    return tuple((one, frozenset(who for row in EVERYTHING if row.field == one for who in row.sees)) for one in fields)
+
+
+def viewers() -> dict[str, frozenset[str]]:
+    """Field -> who may see its value on a page of ours: `patient`, or a role of accounts.models.Role. A field that
+    stands here with nobody, or does not stand here, is shown to nobody."""
+    return dict(_viewers())

@@ -61,6 +61,8 @@ class OrderState:
     refusal: str = ""
     # Keys of the orders that this one replaces: their links are superseded.
     replaces: tuple[str, ...] = ()
+    # Words of the directions that may tell why: the clinician looks at them before anything leaves (policy.terms).
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,3 +169,25 @@ class DispatchFacts:
 
     name: str
     birth_date: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventHint:
+    """What is kept of a notification of the EHR: which subscription, which event, what to look at. `focus` is an opaque
+    handle; `what` is the type of the notification."""
+
+    subscription: str
+    what: str
+    number: str
+    at: str
+    focus: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """What goes back into the chart of one purchase: opaque ids, a word, a time."""
+
+    order_id: str
+    key: str
+    status: str
+    at: str

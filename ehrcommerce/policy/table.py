@@ -1,83 +1,109 @@
 """THE TABLE: which FHIR element may cross the door, for which purpose, to whom, for how long, and why.
 
 It is data and it runs: the scopes that the app asks for, `_elements` in each search, the projection of each answer,
-retention, the clinician's "what leaves" page and docs/data-map.md are all derived from it (policy/derive.py).
+retention, who sees what, the clinician's "what leaves" page and docs/data-map.md are all derived from it
+(policy/derive.py). What goes out that is no element of the chart stands beside it, in policy/outward.py.
 An element without a row here does not exist for the rest of the app. Imports nothing of ours nor Django, so that
 someone who does not program can read it beside the Privacy Rule (45 CFR 164.502(b), 164.514(d): minimum necessary).
 
-Purpose of use (HL7 v3 ActReason) stands with each purpose.
+Purposes with their HL7 v3 ActReason, recipients and roles: policy/purposes.py; how long: policy/keeping.py.
 """
 
 from dataclasses import dataclass
 
-# Purposes, with their HL7 v3 ActReason code.
-PRESCRIPTION = "prescription"  # TREAT
-DEVICE = "device"  # TREAT
-KIT = "kit"  # TREAT
-BANNER = "banner"  # TREAT: the clinician sees whose chart this is
-IDENTITY = "identity"  # PATRQT: the patient proves who they are
-CONTACT = "contact"  # PATRQT: the link reaches the patient
-SHIPPING = "shipping"  # HOPERAT
-ELIGIBILITY = "eligibility"  # COVERAGE
-DISPENSING = "dispensing"  # TREAT: the pharmacy's label and record
-SIGN_IN = "sign-in"  # HSYSADMIN: who is the clinician
-CATALOG = "catalog"  # HOPERAT: what was ordered and nobody sells
-ACT_REASON = {
-    PRESCRIPTION: "TREAT", DEVICE: "TREAT", KIT: "TREAT", BANNER: "TREAT", IDENTITY: "PATRQT", CONTACT: "PATRQT",
-    SHIPPING: "HOPERAT", ELIGIBILITY: "COVERAGE", DISPENSING: "TREAT", SIGN_IN: "HSYSADMIN",
-    CATALOG: "HOPERAT",
-}  # fmt: skip
+from ehrcommerce.policy.keeping import (
+    CONTACT_KEPT,
+    DECISION,
+    DIGEST,
+    IN_MEMORY,
+    INBOX,
+    OFFER,
+    SHIP_KEPT,
+    STAFF,
+    UNMAPPED,
+    UNMAPPED_CODE,
+    Keeping,
+)
+from ehrcommerce.policy.purposes import (
+    ACT_REASON,
+    AUDIT,
+    BANNER,
+    CARRIER,
+    CATALOG,
+    CATALOG_TEAM,
+    CLINICIAN,
+    CONTACT,
+    DEVICE,
+    DEVICE_SUPPLIER,
+    DISPENSING,
+    EHR,
+    ELIGIBILITY,
+    EVENT,
+    IDENTITY,
+    KIT,
+    LABORATORY,
+    MESSENGER,
+    PATIENT,
+    PAYER,
+    PAYMENT,
+    PHARMACY,
+    PRESCRIPTION,
+    PROCESSOR,
+    REFILL,
+    SEE_CATALOG,
+    SEE_CLINIC,
+    SEE_COVERAGE,
+    SEE_DELIVERY,
+    SEE_ITEM,
+    SEE_MASKED,
+    SEE_NOBODY,
+    SEE_STAFF,
+    SHIPPING,
+    SIGN_IN,
+    TITLE,
+    WRITE_BACK,
+)
 
-# Hops: each gets less than the one before.
-CLINICIAN = "clinician"
-PATIENT = "patient"
-PHARMACY = "pharmacy"
-DEVICE_SUPPLIER = "device supplier"
-LABORATORY = "laboratory"
-PAYER = "payer"
-MESSENGER = "messenger"
-CARRIER = "carrier"
-CATALOG_TEAM = "catalog team"
-
-# Kept how long. "decision" values live for one function call; "digest" is a keyed hash.
-DECISION = "not kept: only decides"
-IN_MEMORY = "not kept: one request"
-DIGEST = "keyed digest until the link ends"
-OFFER = "encrypted until the order ends, then 30 days"
-CONTACT_KEPT = "encrypted until delivered, then 7 days"
-SHIP_KEPT = "encrypted until the order ends, then 14 days"
-UNMAPPED_CODE = "the code and a count, of no person; undecided ones 90 days after the last order"
-UNMAPPED = "encrypted until mapped or never sold, else 90 days after it was last ordered; who and when stays out"
-STAFF = "while the user has an account"
+__all__ = [
+    "ACT_REASON", "AUDIT", "BANNER", "CARRIER", "CATALOG", "CATALOG_TEAM", "CLINICIAN", "CONTACT", "CONTACT_KEPT",
+    "CROSSINGS", "DECISION", "DEVICE", "DEVICE_SUPPLIER", "DIGEST", "DISPENSING", "EHR", "ELIGIBILITY", "EVENT",
+    "IDENTITY", "INBOX", "IN_MEMORY", "KIT", "LABORATORY", "MESSENGER", "OFFER", "PATIENT", "PAYER", "PAYMENT",
+    "PHARMACY", "PRESCRIPTION", "PROCESSOR", "REFILL", "SHIPPING", "SHIP_KEPT", "SIGN_IN", "STAFF", "TITLE",
+    "UNMAPPED", "UNMAPPED_CODE", "WRITE_BACK", "Crossing", "Keeping",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
-    """One element, one purpose, one fate."""
+    """One element, one purpose, one fate. `resource` is "" where the value is our own (policy/outward.py)."""
 
     resource: str
     element: str  # path below the resource, FHIR R4 names; [x] types written out
     purpose: str
     field: str  # packet field it becomes, or "" when it only decides
     recipients: tuple[str, ...]
-    kept: str
+    kept: Keeping
+    sees: tuple[str, ...]  # roles of people who may see it on a page of ours
     because: str
 
 
 def _rows(
-    resource: str, purpose: str, kept: str, recipients: tuple[str, ...], *lines: tuple[str, str, str]
-) -> tuple[Crossing, ...]:
-    return tuple(Crossing(resource, element, purpose, field, recipients, kept, why) for element, field, why in lines)
+    resource: str, purpose: str, kept: Keeping, recipients: tuple[str, ...], sees: tuple[str, ...],
+    *lines: tuple[str, str, str],
+) -> tuple[Crossing, ...]:  # fmt: skip
+    return tuple(
+        Crossing(resource, element, purpose, field, recipients, kept, sees, why) for element, field, why in lines
+    )
 
 
 _RX = (CLINICIAN, PATIENT, PHARMACY)
 _DEV = (CLINICIAN, PATIENT, DEVICE_SUPPLIER)
-_KIT = (CLINICIAN, PATIENT)
+_SHOWN = (CLINICIAN, PATIENT)
 _NOBODY: tuple[str, ...] = ()
 
 CROSSINGS: tuple[Crossing, ...] = (
     # -- prescriptions -------------------------------------------------------------------------------------------
-    *_rows("MedicationRequest", PRESCRIPTION, DECISION, _NOBODY,
+    *_rows("MedicationRequest", PRESCRIPTION, DECISION, _NOBODY, SEE_NOBODY,
         ("id", "OrderedItem.key", "turned into an opaque handle that only the EHR half can turn back"),
         ("meta.versionId", "OrderState.version", "tells a changed order from an unchanged one"),
         ("meta.lastUpdated", "OrderState.updated_at", "tells which of two versions is newer"),
@@ -96,10 +122,12 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("dosageInstruction.timing.modifierExtension", "", "as above"),
         ("dispenseRequest.modifierExtension", "", "as above"),
         ("substitution.modifierExtension", "", "as above"),
+        ("dispenseRequest.initialFill.modifierExtension", "", "as above"),
+        ("dosageInstruction.text", "OrderState.held", "words that may tell why hold the order for the clinician"),
         ("medicationReference.reference", "", "finds the Medication"),
         ("requester.reference", "", "finds the prescriber"),
     ),
-    *_rows("MedicationRequest", PRESCRIPTION, OFFER, _RX,
+    *_rows("MedicationRequest", PRESCRIPTION, OFFER, _RX, SEE_ITEM,
         ("medicationCodeableConcept.coding.system", "OrderedItem.codings", "finds the product"),
         ("medicationCodeableConcept.coding.code", "OrderedItem.codings", "finds the product"),
         ("medicationCodeableConcept.coding.display", "OrderedItem.codings", "names the medicine"),
@@ -140,10 +168,13 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("dispenseRequest.expectedSupplyDuration.code", "OrderedItem.days_supply", "the unit, where it has no words"),
         ("substitution.allowedBoolean", "OrderedItem.substitution", "whether a generic may be given"),
     ),
-    *_rows("Medication", PRESCRIPTION, OFFER, _RX,
+    *_rows("Medication", PRESCRIPTION, OFFER, _RX, SEE_ITEM,
         ("id", "", "matches the reference"),
         ("status", "", "a medicine that was entered in error is not sold"),
         ("modifierExtension", "", "an unknown one may change the meaning: the order is refused"),
+        ("meta.security.code", "", "a restricted label stops the order"),
+        ("ingredient.modifierExtension", "", "an unknown one may change the meaning: the order is refused"),
+        ("batch.modifierExtension", "", "as above"),
         ("code.coding.system", "OrderedItem.codings", "finds the product"),
         ("code.coding.code", "OrderedItem.codings", "finds the product"),
         ("code.coding.display", "OrderedItem.codings", "names the medicine"),
@@ -151,7 +182,7 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("form.text", "OrderedItem.form", "tells a tablet from a liquid"),
         ("form.coding.display", "OrderedItem.form", "tells a tablet from a liquid"),
     ),
-    *_rows("Practitioner", PRESCRIPTION, OFFER, _RX,
+    *_rows("Practitioner", PRESCRIPTION, OFFER, _RX, SEE_ITEM,
         ("id", "", "matches the reference"),
         ("name.family", "OrderedItem.orderer_name", "the patient sees who ordered it"),
         ("name.given", "OrderedItem.orderer_name", "the patient sees who ordered it"),
@@ -159,16 +190,18 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("name.use", "", "chooses the current name"),
         ("identifier.system", "", "finds the NPI; other numbers stay"),
         ("identifier.value", "OrderedItem.orderer_npi", "the pharmacy must know the prescriber (NPI)"),
+        ("modifierExtension", "", "an unknown one may change who signed: the order is refused"),
     ),
-    *(row for kind in (DEVICE, KIT) for row in _rows("Practitioner", kind, OFFER, (CLINICIAN, PATIENT),
+    *(row for kind in (DEVICE, KIT) for row in _rows("Practitioner", kind, OFFER, _SHOWN, SEE_ITEM,
         ("id", "", "matches the reference"),
         ("name.family", "OrderedItem.orderer_name", "the patient sees who ordered it"),
         ("name.given", "OrderedItem.orderer_name", "the patient sees who ordered it"),
         ("name.text", "OrderedItem.orderer_name", "the patient sees who ordered it"),
         ("name.use", "", "chooses the current name"),
+        ("modifierExtension", "", "an unknown one may change who signed: the order is refused"),
     )),
     # -- devices -------------------------------------------------------------------------------------------------
-    *_rows("DeviceRequest", DEVICE, DECISION, _NOBODY,
+    *_rows("DeviceRequest", DEVICE, DECISION, _NOBODY, SEE_NOBODY,
         ("id", "OrderedItem.key", "turned into an opaque handle"),
         ("meta.versionId", "OrderState.version", "tells a changed order from an unchanged one"),
         ("meta.lastUpdated", "OrderState.updated_at", "tells which of two versions is newer"),
@@ -179,14 +212,20 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("priorRequest.reference", "OrderState.replaces", "a replaced order supersedes its link"),
         ("subject.reference", "", "must be the patient of this launch"),
         ("modifierExtension", "", "an unknown one may change the meaning"),
+        ("occurrenceTiming.modifierExtension", "", "as above"),
         ("requester.reference", "", "finds who ordered it"),
     ),
-    *_rows("DeviceRequest", DEVICE, OFFER, _DEV,
+    *_rows("DeviceRequest", DEVICE, OFFER, _SHOWN, SEE_ITEM,
         ("codeCodeableConcept.coding.system", "OrderedItem.codings", "finds the product"),
         ("codeCodeableConcept.coding.code", "OrderedItem.codings", "finds the product"),
         ("codeCodeableConcept.coding.display", "OrderedItem.codings", "names the device"),
         ("codeCodeableConcept.text", "OrderedItem.name", "names the device as the chart does"),
         ("codeReference.display", "OrderedItem.name", "names the device"),
+        ("occurrencePeriod.start", "OrderedItem.occurrence", "when it is needed"),
+        ("authoredOn", "OrderedItem.ordered_on", "how old the order is"),
+        ("requester.display", "OrderedItem.orderer_name", "the patient sees who ordered it"),
+    ),
+    *_rows("DeviceRequest", DEVICE, OFFER, _DEV, SEE_ITEM,
         ("parameter.modifierExtension", "", "an unknown one may change the meaning"),
         ("parameter.code.text", "OrderedItem.parameters", "size, side or count"),
         ("parameter.code.coding.display", "OrderedItem.parameters", "size, side or count"),
@@ -196,12 +235,9 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("parameter.valueQuantity.unit", "OrderedItem.parameters", "size, side or count"),
         ("parameter.valueQuantity.code", "OrderedItem.parameters", "the unit, where it has no words"),
         ("parameter.valueBoolean", "OrderedItem.parameters", "size, side or count"),
-        ("occurrencePeriod.start", "OrderedItem.occurrence", "when it is needed"),
-        ("authoredOn", "OrderedItem.ordered_on", "how old the order is"),
-        ("requester.display", "OrderedItem.orderer_name", "the patient sees who ordered it"),
     ),
     # -- specimen kits -------------------------------------------------------------------------------------------
-    *_rows("ServiceRequest", KIT, DECISION, _NOBODY,
+    *_rows("ServiceRequest", KIT, DECISION, _NOBODY, SEE_NOBODY,
         ("id", "OrderedItem.key", "turned into an opaque handle"),
         ("meta.versionId", "OrderState.version", "tells a changed order from an unchanged one"),
         ("meta.lastUpdated", "OrderState.updated_at", "tells which of two versions is newer"),
@@ -214,9 +250,10 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("replaces.reference", "OrderState.replaces", "a replaced order supersedes its link"),
         ("subject.reference", "", "must be the patient of this launch"),
         ("modifierExtension", "", "an unknown one may change the meaning"),
+        ("occurrenceTiming.modifierExtension", "", "as above"),
         ("requester.reference", "", "finds who ordered it"),
     ),
-    *_rows("ServiceRequest", KIT, OFFER, _KIT,
+    *_rows("ServiceRequest", KIT, OFFER, _SHOWN, SEE_ITEM,
         ("code.coding.system", "OrderedItem.codings", "finds the kit; the laboratory gets our SKU only"),
         ("code.coding.code", "OrderedItem.codings", "finds the kit; the laboratory gets our SKU only"),
         ("code.coding.display", "OrderedItem.codings", "names the test"),
@@ -228,7 +265,7 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("requester.display", "OrderedItem.orderer_name", "the patient sees who ordered it"),
     ),
     # -- the person ----------------------------------------------------------------------------------------------
-    *_rows("Patient", BANNER, IN_MEMORY, (CLINICIAN,),
+    *_rows("Patient", BANNER, IN_MEMORY, (CLINICIAN,), SEE_CLINIC,
         ("id", "RecipientFacts.customer_key", "turned into an opaque handle"),
         ("name.family", "PatientBanner.family", "the clinician sees whose chart this is"),
         ("name.given", "PatientBanner.given", "the clinician sees whose chart this is"),
@@ -238,7 +275,7 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("name.period.end", "", "chooses the current name"),
         ("birthDate", "PatientBanner.birth_date", "the clinician sees whose chart this is"),
     ),
-    *_rows("Patient", IDENTITY, DECISION, _NOBODY,
+    *_rows("Patient", IDENTITY, DECISION, _NOBODY, SEE_NOBODY,
         ("active", "PatientBanner.refusal", "an inactive record gets no link"),
         ("deceasedBoolean", "PatientBanner.refusal", "a deceased person gets no link"),
         ("deceasedDateTime", "PatientBanner.refusal", "a deceased person gets no link"),
@@ -249,12 +286,12 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("address.use", "", "an old address is not compared"),
         ("address.period.end", "", "an old address is not compared"),
     ),
-    *_rows("Patient", IDENTITY, DIGEST, _NOBODY,
+    *_rows("Patient", IDENTITY, DIGEST, _NOBODY, SEE_NOBODY,
         ("birthDate", "RecipientFacts.birth_digest", "checks who opened the link"),
         ("name.family", "RecipientFacts.family_digest", "checks who opened the link, where that is asked"),
         ("address.postalCode", "RecipientFacts.postal_digest", "checks who opened the link, where that is asked"),
     ),
-    *_rows("Patient", CONTACT, CONTACT_KEPT, (CLINICIAN, MESSENGER),
+    *_rows("Patient", CONTACT, CONTACT_KEPT, (CLINICIAN, MESSENGER), SEE_MASKED,
         ("telecom.system", "RecipientFacts.contacts", "where the link and the code are sent"),
         ("telecom.value", "RecipientFacts.contacts", "where the link and the code are sent"),
         ("telecom.use", "RecipientFacts.contacts", "an old number is not used"),
@@ -263,7 +300,7 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("communication.language.coding.code", "RecipientFacts.language", "messages in the patient's language"),
         ("communication.preferred", "RecipientFacts.language", "messages in the patient's language"),
     ),
-    *_rows("Patient", SHIPPING, SHIP_KEPT, (PATIENT, PHARMACY, DEVICE_SUPPLIER, LABORATORY, CARRIER),
+    *_rows("Patient", SHIPPING, SHIP_KEPT, (PATIENT, PHARMACY, DEVICE_SUPPLIER, LABORATORY, CARRIER), SEE_DELIVERY,
         ("id", "", "must be the patient asked for"),
         ("name.family", "ShipTo.name", "names the parcel"),
         ("name.given", "ShipTo.name", "names the parcel"),
@@ -278,7 +315,7 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("address.postalCode", "ShipTo.postal_code", "where the parcel goes"),
         ("address.country", "ShipTo.country", "where the parcel goes"),
     ),
-    *_rows("Patient", DISPENSING, IN_MEMORY, (PHARMACY,),
+    *_rows("Patient", DISPENSING, IN_MEMORY, (PHARMACY,), SEE_NOBODY,
         ("id", "", "must be the patient asked for"),
         ("name.family", "DispatchFacts.name", "the pharmacy's label and record"),
         ("name.given", "DispatchFacts.name", "the pharmacy's label and record"),
@@ -292,9 +329,10 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("link.type", "", "a merged record gets no medicine"),
     ),
     # -- the plan ------------------------------------------------------------------------------------------------
-    *_rows("Coverage", ELIGIBILITY, IN_MEMORY, (PAYER,),
+    *_rows("Coverage", ELIGIBILITY, IN_MEMORY, (PAYER,), SEE_NOBODY,
         ("id", "", "tells two plans apart"),
         ("status", "", "only an active plan is asked"),
+        ("meta.security.code", "", "a restricted label stops the question"),
         ("beneficiary.reference", "", "must be the patient"),
         ("subscriberId", "CoverageFacts.member_id", "the plan knows the member by it"),
         ("relationship.coding.code", "CoverageFacts.relationship", "self or dependent"),
@@ -313,13 +351,13 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("order", "", "which plan is asked first"),
         ("modifierExtension", "", "an unknown one may change the meaning"),
     ),
-    *_rows("Organization", ELIGIBILITY, IN_MEMORY, (PAYER, PATIENT),
+    *_rows("Organization", ELIGIBILITY, IN_MEMORY, (PAYER, PATIENT), SEE_COVERAGE,
         ("id", "", "matches the reference"),
         ("name", "CoverageFacts.payer_name", "names who pays"),
         ("identifier.value", "CoverageFacts.payer_id", "the payer's own number"),
     ),
     # -- the clinician -------------------------------------------------------------------------------------------
-    *_rows("Practitioner", SIGN_IN, STAFF, (CLINICIAN,),
+    *_rows("Practitioner", SIGN_IN, STAFF, (CLINICIAN,), SEE_STAFF,
         ("id", "", "must be the user of this launch"),
         ("name.family", "UserFacts.name", "shows who is signed in"),
         ("name.given", "UserFacts.name", "shows who is signed in"),
@@ -328,20 +366,45 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("identifier.system", "", "finds the NPI; other numbers stay"),
         ("identifier.value", "UserFacts.npi", "tells a prescriber from a delegate"),
     ),
+    # -- refills: the prescription is read again, and only if it still is the same -------------------------------
+    *_rows("MedicationRequest", REFILL, DECISION, _NOBODY, SEE_NOBODY,
+        ("id", "OrderedItem.key", "turned into an opaque handle"),
+        ("meta.versionId", "OrderState.version", "tells a changed order from an unchanged one"),
+        ("meta.lastUpdated", "OrderState.updated_at", "tells which of two versions is newer"),
+        ("status", "OrderState.status", "only an active order is sold again"),
+        ("priorPrescription.reference", "OrderState.replaces", "a new prescription ends the old one's refills"),
+    ),
+    *_rows("MedicationRequest", REFILL, OFFER, _SHOWN, SEE_ITEM,
+        ("dispenseRequest.numberOfRepeatsAllowed", "OrderedItem.repeats", "how often it may be sold again"),
+        ("dispenseRequest.validityPeriod.end", "OrderedItem.valid_until", "until when it may be sold again"),
+        ("dispenseRequest.expectedSupplyDuration.value", "OrderedItem.days_supply", "when a refill is due"),
+    ),
+    # -- events: hints, of which nothing but the ids is kept -----------------------------------------------------
+    *_rows("Parameters", EVENT, DECISION, _NOBODY, SEE_NOBODY,
+        ("parameter.name", "", "finds the parts of a notification (Subscriptions R5 Backport)"),
+        ("parameter.part.name", "", "finds the parts of a notification"),
+    ),
+    *_rows("Parameters", EVENT, INBOX, _NOBODY, SEE_NOBODY,
+        ("parameter.valueReference.reference", "EventHint.subscription", "which subscription of ours it belongs to"),
+        ("parameter.valueCode", "EventHint.what", "a notification, a handshake or a heartbeat"),
+        ("parameter.part.valueString", "EventHint.number", "shows a gap, a repetition or disorder"),
+        ("parameter.part.valueInstant", "EventHint.at", "how late it came"),
+        ("parameter.part.valueReference.reference", "EventHint.focus", "which order to read; as an opaque handle"),
+    ),
     # -- orders that no product answers to -----------------------------------------------------------------------
     *(row for resource, element in (
         ("MedicationRequest", "medicationCodeableConcept"), ("Medication", "code"),
         ("DeviceRequest", "codeCodeableConcept"), ("ServiceRequest", "code"),
-    ) for row in _rows(resource, CATALOG, UNMAPPED_CODE, (CATALOG_TEAM,),
+    ) for row in _rows(resource, CATALOG, UNMAPPED_CODE, (CATALOG_TEAM,), SEE_CATALOG,
         (f"{element}.coding.system", "OrderedItem.codings", "the catalog team says which product this code means"),
         (f"{element}.coding.code", "OrderedItem.codings", "the catalog team says which product this code means"),
-    ) + _rows(resource, CATALOG, UNMAPPED, (CATALOG_TEAM,),
+    ) + _rows(resource, CATALOG, UNMAPPED, (CATALOG_TEAM,), SEE_CATALOG,
         (f"{element}.coding.display", "OrderedItem.codings", "the code's words, where the code system is a public one"),
         (f"{element}.text", "OrderedItem.name", "the order's own words, only where it has no code"),
     )),
     *(row for resource, element in (
         ("MedicationRequest", "medicationReference.display"), ("DeviceRequest", "codeReference.display"),
-    ) for row in _rows(resource, CATALOG, UNMAPPED, (CATALOG_TEAM,),
+    ) for row in _rows(resource, CATALOG, UNMAPPED, (CATALOG_TEAM,), SEE_CATALOG,
         (element, "OrderedItem.name", "the order's own words, only where it has no code"),
     )),
 )  # fmt: skip

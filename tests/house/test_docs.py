@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ehrcommerce.workbench import conformance
-from ehrcommerce.workbench.data_map import data_map
+from ehrcommerce.workbench.data_map import data_map, data_map_csv
 from ehrcommerce.workbench.smart_lines import NOT_BUILT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_data_map_says_what_the_table_says() -> None:
     """Run `manage.py write_docs` after a change of the table."""
     assert (ROOT / "docs" / "data-map.md").read_text() == data_map()
+    assert (ROOT / "docs" / "data-map.csv").read_text() == data_map_csv()
 
 
 def test_every_smart_line_has_a_test_and_every_mark_a_line() -> None:

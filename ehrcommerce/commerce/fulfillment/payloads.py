@@ -19,15 +19,12 @@ from ehrcommerce.suppliers.ports import SupplyLine, SupplyRequest
 PORT_OF = {PRESCRIPTION: Port.PHARMACY, DEVICE: Port.DEVICE, KIT: Port.KIT}
 HOP_OF = {PRESCRIPTION: table.PHARMACY, DEVICE: table.DEVICE_SUPPLIER, KIT: table.LABORATORY}
 _FIELD = "OrderedItem."
-# Of what the table lets a device supplier have, it needs no more than this: our SKU says the rest.
-_DEVICE_FIELDS = frozenset({"parameters"})
 
 
 def fields_for(kind: str) -> frozenset[str]:
     """Fields of the packet that go to the supplier of this kind of line."""
     rows = [row for row in derive.rows(purposes=(kind,)) if HOP_OF[kind] in row.recipients]
-    found = frozenset(row.field.removeprefix(_FIELD) for row in rows if row.field.startswith(_FIELD))
-    return found & _DEVICE_FIELDS if kind == DEVICE else found
+    return frozenset(row.field.removeprefix(_FIELD) for row in rows if row.field.startswith(_FIELD))
 
 
 def elements_for(kind: str, supplier: Supplier) -> list[str]:
