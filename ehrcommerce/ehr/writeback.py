@@ -24,7 +24,7 @@ from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
 from ehrcommerce.ehr.models import ChartReference, EhrConnection
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
-from ehrcommerce.policy import derive, table
+from ehrcommerce.policy import derive, leaves, table
 from ehrcommerce.wire import fhir
 from ehrcommerce.wire.client import Answer, ask
 from ehrcommerce.wire.errors import BadAnswer, NotSent, Unanswered
@@ -116,6 +116,12 @@ def task_of(row: ChartReference, *, order_id: str, status: str, at: str) -> Json
     return task
 
 
+def granted(task: Json) -> bool:
+    """Whether the table lets all of this back into the chart: asked right before it goes out."""
+    sends = {row.element: f"{row.resource}.{row.element}" for row in derive.outward("Task")}
+    return not leaves.problems({k: v for k, v in task.items() if k != "resourceType"}, sends, frozenset(sends.values()))
+
+
 def _tried(access: FhirAccess, wanted: Json, connection: EhrConnection) -> Outcome:
     try:
         return _write(access, wanted, connection)
@@ -124,7 +130,10 @@ def _tried(access: FhirAccess, wanted: Json, connection: EhrConnection) -> Outco
 
 
 def _write(access: FhirAccess, wanted: Json, connection: EhrConnection) -> Outcome:
-    """Look, then make or move; look again whenever somebody else was faster, or the answer is about something else."""
+    """Look, then make or move; look again whenever somebody else was faster, or the answer is about something else.
+    Nothing but what the table grants is written."""
+    if not granted(wanted):
+        return NeedsHuman("not_granted")
     named, made, elsewhere = "", False, False
     for _ in range(ROUNDS):
         present = _find(access, wanted["identifier"][0])

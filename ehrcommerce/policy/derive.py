@@ -133,6 +133,12 @@ def packet_fields(kind: str) -> frozenset[str]:
     return frozenset(field.removeprefix("OrderedItem.") for field in own) | {"kind"}
 
 
+@cache
+def outward(resource: str) -> tuple[Crossing, ...]:
+    """The rows of a resource that goes out to the EHR."""
+    return tuple(row for row in OUTWARD if row.resource == resource)
+
+
 # -- time ----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Retention:

@@ -62,7 +62,7 @@ class Dispatch(Handler):
         request = payloads.request_for(
             fulfillment.order, lines, kind=fulfillment.kind, reference=str(fulfillment.public_id)
         )
-        if payloads.renumbered(lines) or payloads.digest(request) != bytes(fulfillment.payload_digest or b""):
+        if payloads.renumbered(lines) or _is_changed(fulfillment.order, fulfillment, lines):
             raise Halt(NeedsHuman("payload_changed"))
         person = _person(fulfillment)
         _passed(fulfillment, finding)
@@ -106,9 +106,9 @@ class Dispatch(Handler):
             raise Halt(NeedsHuman("no_agreement")) from problem
         except NoConsent as problem:
             raise Halt(Refused(f"{gate.STOPPED}no_consent")) from problem
-        offered = [line.offer_line for line in _lines(fulfillment)]
-        now = payloads.agreed(offered, kind=fulfillment.kind, supplier=supplier)
-        if yes.payload_digest and bytes(yes.payload_digest) != now:
+        lines = _lines(fulfillment)
+        now = payloads.agreed([line.offer_line for line in lines], kind=fulfillment.kind, supplier=supplier)
+        if (yes.payload_digest and bytes(yes.payload_digest) != now) or _is_changed(order, fulfillment, lines):
             raise Halt(NeedsHuman("payload_changed"))
         if not supplier.serves(order.ship_to["state"]):
             raise Halt(NeedsHuman("not_licensed"))
@@ -177,6 +177,13 @@ def _lines(fulfillment: Fulfillment) -> list[OrderLine]:
     """In the order in which the payload was written first."""
     lines = OrderLine.objects.filter(fulfillment_line__fulfillment=fulfillment)
     return list(lines.select_related("offer_line__product").order_by("pk"))
+
+
+def _is_changed(order: Order, fulfillment: Fulfillment, lines: list[OrderLine]) -> bool:
+    return payloads.is_changed(
+        order, lines, kind=fulfillment.kind, reference=str(fulfillment.public_id),
+        agreed_to=bytes(fulfillment.payload_digest or b""),
+    )  # fmt: skip
 
 
 def _person(fulfillment: Fulfillment) -> DispatchFacts | None:

@@ -11,6 +11,7 @@ from typing import Any
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.orders.models import Order, OrderLine
 from ehrcommerce.policy import derive, table
+from ehrcommerce.policy.digests import digest as packet_digest
 from ehrcommerce.policy.digests import from_json as packet_of
 from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION, DispatchFacts, OrderedItem, ShipTo
 from ehrcommerce.suppliers.models import Port, Supplier
@@ -98,6 +99,12 @@ def digest(request: SupplyRequest) -> bytes:
     """32 bytes over all that this hop gets. The person is left out: pulled for one dispatch, gone after it."""
     text = json.dumps(asdict(replace(request, person=None)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()
+
+
+def is_changed(order: Order, lines: Sequence[OrderLine], *, kind: str, reference: str, agreed_to: bytes) -> bool:
+    """Whether one byte of it differs: of a packet since the clinician sent it, of what this hop gets since the order."""
+    touched = any(packet_digest(packet_of(line.offer_line.packet)) != bytes(line.offer_line.digest) for line in lines)
+    return touched or digest(request_for(order, lines, kind=kind, reference=reference)) != agreed_to
 
 
 def renumbered(lines: Iterable[OrderLine]) -> bool:

@@ -10,11 +10,12 @@ from ehrcommerce.commerce.fulfillment.models import Fulfillment, FulfillmentLine
 from ehrcommerce.outbox.handlers import LOOKUP, Handler
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import Halt, NeedsHuman, Outcome, Refused, TryAgain
+from ehrcommerce.policy import derive
 from ehrcommerce.suppliers import chosen
 from ehrcommerce.suppliers.ports import ChartNotPermitted, ChartUnreachable
 
 # What is written: a pointer to the order of the chart, how its purchase stands, and when.
-ELEMENTS = ("Task.businessStatus", "Task.focus", "Task.for", "Task.identifier", "Task.lastModified", "Task.status")
+ELEMENTS = tuple(f"{row.resource}.{row.element}" for row in derive.outward("Task"))
 
 
 class Report(Handler):

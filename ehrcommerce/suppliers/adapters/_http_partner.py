@@ -12,9 +12,10 @@ A partner's free text is never repeated: it becomes one of our codes, or "refuse
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ehrcommerce.outbox.outcomes import NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
+from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.models import Supplier
 from ehrcommerce.wire.client import Answer, Partner, ask
 from ehrcommerce.wire.errors import BadAnswer, NotSent
@@ -45,7 +46,10 @@ def to_bytes(value: Mapping[str, Any]) -> bytes:
 
 
 class HttpPartner:
-    """One partner, reached below its `base_url`."""
+    """One partner, reached below its `base_url`. `sends`: which field of the table stands where in its bodies; nothing
+    else goes out (suppliers/last_line.py)."""
+
+    sends: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, supplier: Supplier, partner: Partner) -> None:
         self.supplier = supplier
@@ -55,6 +59,8 @@ class HttpPartner:
         return {"Accept": "application/json", "Authorization": f"Bearer {self.supplier.api_key}"}
 
     def post(self, path: str, body: bytes, *, idempotency_key: str) -> Answer:
+        """Raises FieldNotGranted where the body says more than this hop may know."""
+        last_line.require(self.supplier, self.sends, body)
         headers = {**self.headers(), "Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         return ask(self.partner, "POST", path, headers=headers, body=body)
 

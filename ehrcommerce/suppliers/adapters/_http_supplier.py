@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from ehrcommerce.outbox.handlers import LOOKUP
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused
+from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, text_of, to_bytes
 from ehrcommerce.suppliers.ports import QUESTIONS, SupplyParcel, SupplyRequest, SupplyStatus
 from ehrcommerce.wire.errors import NotSent
@@ -38,6 +39,10 @@ class HttpSupplier(HttpPartner):
 
     capability = LOOKUP
     statuses: ClassVar[Mapping[str, str]] = STATUS_OF
+    sends: ClassVar[Mapping[str, str]] = {
+        "reference": "SupplyRequest.reference", "lines.sku": "SupplyLine.sku", "lines.quantity": "SupplyLine.quantity",
+        **last_line.SHIP_TO,
+    }  # fmt: skip
 
     def render(self, request: SupplyRequest) -> bytes:
         ship_to = asdict(request.ship_to)

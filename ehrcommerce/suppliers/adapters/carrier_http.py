@@ -1,7 +1,10 @@
 """A parcel carrier's tracking: `track/{number}`. It knows numbers, not people."""
 
+from collections.abc import Mapping
+from typing import ClassVar
 from urllib.parse import quote
 
+from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner
 
 # Their word -> ours. A word that is not here is "unknown": the parcel stays where we last knew it, and that is said.
@@ -16,6 +19,9 @@ STATUS_OF = {
 
 
 class Adapter(HttpPartner):
+    sends: ClassVar[Mapping[str, str]] = {"number": "Shipment.tracking_number"}
+
     def track(self, number: str) -> str:
+        last_line.require(self.supplier, self.sends, {"number": number})
         found = self.read(f"track/{quote(number, safe='')}")
         return "" if found is None else STATUS_OF.get(str(found.get("status")), "unknown")

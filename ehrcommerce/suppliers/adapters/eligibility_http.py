@@ -4,10 +4,12 @@ answer.
 An amount that the plan does not name stays unknown; it never becomes zero."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ehrcommerce.outbox.handlers import NATIVE_KEY
 from ehrcommerce.outbox.outcomes import Done, Outcome
+from ehrcommerce.policy.packets import CoverageFacts, DispatchFacts
+from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, text_of, to_bytes
 from ehrcommerce.suppliers.ports import EligibilityAnswer, EligibilityRequest
 
@@ -24,6 +26,13 @@ _PLAN = {"group": "group", "plan": "plan", "rx_bin": "rxbin", "rx_pcn": "rxpcn",
 
 class Adapter(HttpPartner):
     capability = NATIVE_KEY
+    sends: ClassVar[Mapping[str, str]] = {
+        "reference": "EligibilityRequest.reference", "provider_npi": "EligibilityRequest.provider_npi",
+        "member_id": "CoverageFacts.member_id", "payer_id": "CoverageFacts.payer_id",
+        **last_line.of(CoverageFacts, below="plan.", names={theirs: ours for ours, theirs in _PLAN.items()}),
+        **last_line.of(DispatchFacts, below="patient."), "items.line": "EligibilityLine.line_id",
+        **{f"items.{name}": f"EligibilityLine.{name}" for name in ("system", "code", "price_cents", "service_type")},
+    }  # fmt: skip
 
     def render(self, request: EligibilityRequest) -> bytes:
         plan = {theirs: value for ours, theirs in _PLAN.items() if (value := getattr(request.plan, ours))}

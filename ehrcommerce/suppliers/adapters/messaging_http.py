@@ -1,6 +1,9 @@
 """A gateway for texts and e-mails; `base_url` is its collection of messages. The words are made elsewhere and hold no
 name, product or specialty."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ehrcommerce.outbox.handlers import LOOKUP
 from ehrcommerce.outbox.outcomes import Done, Outcome
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, to_bytes
@@ -9,6 +12,10 @@ from ehrcommerce.suppliers.ports import Message
 
 class Adapter(HttpPartner):
     capability = LOOKUP
+    sends: ClassVar[Mapping[str, str]] = {
+        "to": "RecipientFacts.contacts",
+        **{name: f"Message.{name}" for name in ("reference", "channel", "text", "sender", "subject", "html")},
+    }
 
     def render(self, message: Message) -> bytes:
         body = {

@@ -6,11 +6,12 @@ blind."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from ehrcommerce.outbox.handlers import LOOKUP
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, Refused
+from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, text_of, to_bytes
 from ehrcommerce.suppliers.ports import PaymentRequest, PaymentStatus
 from ehrcommerce.wire.client import origin
@@ -24,6 +25,7 @@ MOST_PAGES = 1000
 
 class Adapter(HttpPartner):
     capability = LOOKUP
+    sends: ClassVar[Mapping[str, str]] = {**last_line.of(PaymentRequest), "capture": "Payments.capture"}
 
     @property
     def page_origin(self) -> str:
