@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ehrcommerce.accounts.backoffice import (
+    EVERYBODY,
     OPERATIONS,
     PRIVACY,
     BackOffice,
@@ -25,12 +26,14 @@ from ehrcommerce.accounts.backoffice import (
 from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
 from ehrcommerce.accounts.models import EHR_ROLES, Agreement, Organization, Role, User
 from ehrcommerce.accounts.otp import site
+from ehrcommerce.accounts.queue import QueueAdmin, closing
 from ehrcommerce.accounts.signin import SignInForm
 from ehrcommerce.accounts.words import TITLES, remedy, title
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.outbox import services as outbox
-from ehrcommerce.outbox.models import OPEN, Effect, Note, State
+from ehrcommerce.outbox import watch
+from ehrcommerce.outbox.models import OPEN, Effect, Heartbeat, Note, State
 
 if TYPE_CHECKING:
     _StaffForm = forms.ModelForm[User]
@@ -292,21 +295,21 @@ def late(effects: "QuerySet[Effect]") -> "QuerySet[Effect]":
 
 
 @admin.register(Effect, site=site)
-class EffectAdmin(ReadOnly):
+class EffectAdmin(QueueAdmin):
     """Everything that is on its way out, and what only a person can settle."""
 
-    list_display = ["what", "state", "code", "subject", "tries", "next_run_at", "changed_at"]
+    list_display = ["what", "state", "code", "owner_name", "subject", "tries", "next_run_at", "changed_at"]
     list_filter = [StuckFilter, "state", KindFilter]
     search_fields = ["subject__exact", "reference__exact"]
     search_help_text = "Exact id of an order, payment, fulfillment or link, or the partner's reference."
     ordering = ["-id"]
     fields = [
-        ("what", "state", "code"), "what_to_do", ("subject", "generation"), ("tries", "reference"),
+        ("what", "state", "code"), ("what_to_do", "owner_name"), ("subject", "generation"), ("tries", "reference"),
         ("created_at", "changed_at"), ("next_run_at", "deadline_at"),
     ]  # fmt: skip
-    readonly_fields = ["what", "what_to_do"]
+    readonly_fields = ["what", "what_to_do", "owner_name"]
     inlines = [NoteInline]
-    actions = ["retry"]
+    actions = ["retry", "take", "give_back", "give_up"]
     change_form_template = "admin/outbox/effect/change_form.html"
 
     @admin.display(description="what", ordering="kind")
@@ -324,12 +327,11 @@ class EffectAdmin(ReadOnly):
         """With a button, where there is something to retry."""
         effect = self.get_object(request, object_id)
         waits = effect is not None and (effect.is_open or effect.state == State.NEEDS_HUMAN)
-        return super().change_view(
-            request,
-            object_id,
-            form_url,
-            {**(extra_context or {}), "may_retry": waits and self.has_retry_permission(request)},
-        )
+        may_act = self.has_retry_permission(request)
+        context = {**(extra_context or {}), "may_retry": waits and may_act}
+        if effect is not None and may_act:
+            context |= closing(effect)
+        return super().change_view(request, object_id, form_url, context)
 
     def name_of(self, row: Effect) -> str:
         return f"{title(row.kind)}: {row.get_state_display()}"
@@ -359,9 +361,22 @@ def stuck() -> "QuerySet[Effect]":
     return Effect.objects.filter(wanted).order_by("-changed_at")
 
 
+@panel(5, EVERYBODY)
+def is_the_clock_running() -> Panel:
+    """Nothing is found, sealed or followed while the sweeper stands still, and no other page would show it."""
+    silent = watch.is_silent()
+    words = "Not heard for a minute. Start it: manage.py sweeper. Until then late work waits."
+    lines = [Line("The sweeper", words, reverse("admin:outbox_effect_changelist") + "?waits=late")] if silent else []
+    skewed = [row for row in Heartbeat.objects.all() if abs(row.skew_s) > watch.SKEW_ALARM_S]
+    lines += [Line(f"The clock of the {row.name}", f"{row.skew_s:+.0f} s off. Set it by NTP.", "") for row in skewed]
+    return Panel("The clock", "The sweeper runs.", lines, reverse("admin:outbox_effect_changelist"), urgent=True)
+
+
 def line_of(effect: Effect, whose: str = "", url: str = "") -> Line:
     """An effect on the first page. `whose` is the number of its order, `url` the order's page."""
     why = remedy(effect.code) or effect.code
+    if effect.owner:
+        why = f"Somebody looks after it. {why}"
     if effect.state != State.NEEDS_HUMAN:
         why = f"Late since {effect.next_run_at:%-d %b %H:%M} UTC. {why}".strip()
     return Line(

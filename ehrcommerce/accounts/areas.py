@@ -3,7 +3,7 @@
 - `clinic` (/ehr/): may live in a frame of the EHR. One session and one Partitioned cookie for each launch, so that two
   charts in two tabs never share anything (docs/decisions/0004).
 - `patient` (/l/, /c/): no Django session at all. Forms are guarded by where the request comes from and a signed cookie.
-- `machine` (/hooks/, /.well-known/, /healthz, /readyz): no session, no cookie; hooks are signed by who sends them.
+- `machine` (/hooks/, /.well-known/, /healthz, /readyz, /metrics): no session, no cookie; hooks are signed by who sends them.
 - `staff` (all the rest): Django's session under its own cookie, which is never looked at in the other areas.
 
 Each class here extends Django's own of the same purpose, so that Django's checks still know what is installed."""
@@ -29,7 +29,7 @@ from django_otp.middleware import OTPMiddleware
 CLINIC, PATIENT, MACHINE, STAFF = "clinic", "patient", "machine", "staff"
 _BEGINNINGS = (
     ("/ehr/", CLINIC), ("/l/", PATIENT), ("/c/", PATIENT),
-    ("/hooks/", MACHINE), ("/.well-known/", MACHINE), ("/healthz", MACHINE), ("/readyz", MACHINE),
+    ("/hooks/", MACHINE), ("/.well-known/", MACHINE), ("/healthz", MACHINE), ("/readyz", MACHINE), ("/metrics", MACHINE),
 )  # fmt: skip
 
 LAUNCH_PATH, CALLBACK_PATH = "/ehr/launch", "/ehr/callback/"

@@ -56,6 +56,8 @@ REMEDIES = {
     "BadAnswer": "The partner's answer could not be read. It is asked again by itself.",
     "CircuitOpen": "The partner failed many times in a row and is left alone for a while. It goes on by itself.",
     "WrongAddress": "The address is not one of this partner's. Check the address under Suppliers or EHR connections.",
+    "restored_unknown": "The database was restored, and this may have gone out before. Ask the partner, then close it.",
+    "closed_by_person": "A person said that it did not happen. Nothing is left to do.",
     "not_final": "Not delivered yet; the supplier is asked regularly.",
 }
 

@@ -7,9 +7,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from ehrcommerce.outbox.models import Effect
-from ehrcommerce.outbox.outcomes import NeedsHuman, Outcome, OutcomeUnknown, TryAgain
+from ehrcommerce.outbox.outcomes import NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
 
 NATIVE_KEY, LOOKUP, NONE = "native_key", "lookup", "none"
+CLOSED_BY_PERSON = "closed_by_person"
 
 
 class Handler:
@@ -53,6 +54,11 @@ class Handler:
     def overdue(self, effect: Effect) -> Outcome:
         """What an effect becomes that could not be done before its deadline."""
         return NeedsHuman("deadline")
+
+    def by_hand(self, effect: Effect, *, happened: bool, reference: str) -> Outcome | None:
+        """What it means that a person says how it ended. None: this cannot be taken from a person, since what happened
+        has particulars that only the partner knows; Retry asks the partner."""
+        return None if happened else Refused(CLOSED_BY_PERSON)
 
     def unresolved(self, effect: Effect) -> Outcome:
         """What an effect becomes that may have happened, if nobody could say so before its deadline."""

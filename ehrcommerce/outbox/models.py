@@ -48,6 +48,10 @@ class Effect(models.Model):
     body = SealedField()
     code = models.CharField(max_length=64, blank=True)
     reference = models.CharField(max_length=128, blank=True)
+    owner = models.CharField(max_length=80, blank=True, default="", db_default="", help_text="Who looks after it.")
+    ask_first = models.BooleanField(
+        default=False, db_default=False, help_text="The database was restored: it may have happened already."
+    )
     created_at = models.DateTimeField()
     changed_at = models.DateTimeField()
 
@@ -101,6 +105,17 @@ class Note(models.Model):
 
     def __str__(self) -> str:
         return f"{self.state} {self.code}"
+
+
+class Heartbeat(models.Model):
+    """One row for each kind of process that must never fall silent. Of the installation, not of an organization."""
+
+    name = models.CharField(max_length=32, unique=True)
+    at = models.DateTimeField()
+    skew_s = models.FloatField(default=0.0, help_text="How far that machine's clock is from the database's.")
+
+    def __str__(self) -> str:
+        return self.name
 
 
 POISON_AFTER = 5

@@ -7,98 +7,32 @@ import hashlib
 import logging
 import random
 from contextlib import AbstractContextManager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, connection, transaction
-from django.db.models import Max
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
-from ehrcommerce.outbox import doorbell
+from ehrcommerce.outbox import doorbell, planning
 from ehrcommerce.outbox.handlers import NATIVE_KEY, NONE, Handler, UnknownKind, handler_of, settled
 from ehrcommerce.outbox.models import OPEN, POISON_AFTER, Effect, Note, State
 from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
+from ehrcommerce.outbox.planning import plan, plan_next
 from ehrcommerce.vault import walls
 from ehrcommerce.wire import deadline
 from ehrcommerce.wire.errors import NotSent, Unanswered
 
+__all__ = ["NotRetryable", "a_page_waits", "claim", "plan", "plan_next", "retry", "run", "run_inline"]
+
 log = logging.getLogger(__name__)
-# The effect whose rows this thread is moving: it is over, though its row does not say so yet.
-_ending: ContextVar[int | None] = ContextVar("ending", default=None)
 BACKOFF_BASE_S, BACKOFF_CAP_S = 1.0, 900.0
 # A person in front of a page is told "we are checking" after this, whatever the partner does.
 PAGE_WAITS_S = 4.0
 FINAL_STATE = {Done: State.DONE, Refused: State.REJECTED, NeedsHuman: State.NEEDS_HUMAN}
-
-
-def plan(
-    *, kind: str, subject: str, organization_id: int, at: datetime, run_at: datetime | None = None,
-    deadline_at: datetime | None = None, generation: int = 1, recipient: str = "", ring: bool = True,
-) -> Effect:  # fmt: skip
-    """Write the intent into the running transaction; after it commits, ring. The same act planned twice is one row."""
-    try:
-        with transaction.atomic():
-            effect = Effect.objects.create(
-                kind=kind, subject=subject, organization_id=organization_id, generation=generation,
-                queue=handler_of(kind).queue, next_run_at=run_at or Now(), deadline_at=deadline_at, recipient=recipient,
-                created_at=at, changed_at=at,
-            )  # fmt: skip
-    except IntegrityError:
-        return Effect.objects.get(kind=kind, subject=subject, organization_id=organization_id, generation=generation)
-    if ring and (run_at is None or run_at <= at):
-        transaction.on_commit(partial(doorbell.ring, str(effect.public_id), effect.queue))
-    return effect
-
-
-def plan_next(
-    *, kind: str, subject: str, organization_id: int, at: datetime, run_at: datetime | None = None,
-    deadline_at: datetime | None = None, recipient: str = "", ring: bool = True, even_if_running: bool = False,
-) -> Effect:  # fmt: skip
-    """The same act once more: joins the one that waits or is not settled, else begins the next generation.
-
-    even_if_running: for looks. One that is under way may have read before the hint that calls for another.
-    """
-    last = (
-        Effect.objects.filter(organization_id=organization_id, kind=kind, subject=subject)
-        .order_by("-generation")
-        .first()
-    )
-    if last is not None and last.pk != _ending.get():
-        if last.state == State.PLANNED and _bring_forward(last, run_at or at, ring=ring):
-            return last
-        if last.state in (*OPEN, State.NEEDS_HUMAN) and not even_if_running:
-            return last
-    generation = _last_generation(organization_id, kind, subject) + 1
-    return plan(
-        kind=kind, subject=subject, organization_id=organization_id, at=at, run_at=run_at, deadline_at=deadline_at,
-        generation=generation, recipient=recipient, ring=ring,
-    )  # fmt: skip
-
-
-def _last_generation(organization_id: int, kind: str, subject: str) -> int:
-    rows = Effect.objects.filter(organization_id=organization_id, kind=kind, subject=subject)
-    return rows.aggregate(last=Max("generation"))["last"] or 0
-
-
-def _bring_forward(effect: Effect, run_at: datetime, *, ring: bool) -> bool:
-    """True if this effect waits and now runs no later than `run_at`; False if somebody has it in hand.
-
-    A row that is locked is being run. Waiting for it could deadlock with its settling, so it is not waited for.
-    """
-    with transaction.atomic():
-        row = Effect.objects.select_for_update(skip_locked=True).filter(pk=effect.pk, state=State.PLANNED).first()
-        if row is None or (row.lease_until and row.lease_until > timezone.now()):
-            return False
-        if row.next_run_at and row.next_run_at > run_at:
-            Effect.objects.filter(pk=row.pk).update(next_run_at=run_at)
-        if ring and run_at <= timezone.now():
-            transaction.on_commit(partial(doorbell.ring, str(row.public_id), row.queue))
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +95,8 @@ def _attempt(handler: Handler, effect: Effect, held: Claim) -> Outcome:
     late = effect.deadline_at is not None and timezone.now() > effect.deadline_at
     if held.was == State.UNKNOWN:
         return _resolve_late(handler, effect) if late else _resolve(handler, effect, held)
+    if effect.ask_first and (known := _asked_after_restore(handler, effect)) is not None:
+        return known
     if late:
         return handler.overdue(effect)
     try:
@@ -212,6 +148,20 @@ def _resolve_late(handler: Handler, effect: Effect) -> Outcome:
     return handler.unresolved(effect) if isinstance(outcome, TryAgain | OutcomeUnknown) else outcome
 
 
+def _asked_after_restore(handler: Handler, effect: Effect) -> Outcome | None:
+    """The database is older than the world: what it calls planned may have gone out in the hours that it lost. None:
+    the partner surely knows nothing of it, so it is sent as any other (REL-P34)."""
+    if handler.capability(effect) == NONE:
+        return NeedsHuman("restored_unknown")
+    outcome = _asked(handler, effect)
+    if isinstance(outcome, OutcomeUnknown):
+        return TryAgain(outcome.code)
+    if isinstance(outcome, TryAgain):
+        Effect.objects.filter(pk=effect.pk).update(ask_first=False)
+        return None
+    return outcome
+
+
 def _asked(handler: Handler, effect: Effect) -> Outcome:
     try:
         return handler.ask(effect)
@@ -238,7 +188,7 @@ def _begin_sending(handler: Handler, effect: Effect, held: Claim, body: bytes) -
         digest = hashlib.sha256(body).digest()
         if locked.request_sha256 and bytes(locked.request_sha256) != digest:
             # Whoever planned it again knows that nothing happened; other bytes never travel under an old key.
-            locked.generation = _last_generation(locked.organization_id, locked.kind, locked.subject) + 1
+            locked.generation = planning.last_generation(locked.organization_id, locked.kind, locked.subject) + 1
         locked.state, locked.request_sha256 = State.SENDING, digest
         locked.changed_at = timezone.now()
         # What was read before may have taken most of the lease; the call gets a whole one.
@@ -269,22 +219,27 @@ def _settle(effect: Effect, held: Claim, outcome: Outcome) -> str:
             locked.state, locked.code = State.UNKNOWN, outcome.code
             locked.next_run_at = _next_question(locked, at)
         else:
-            locked.state = FINAL_STATE[type(outcome)]
-            locked.code = "" if isinstance(outcome, Done) else outcome.code
-            locked.reference = (outcome.reference if isinstance(outcome, Done) else "") or locked.reference
-            locked.next_run_at, locked.body = None, b""
-            if outcome != NeedsHuman("unknown_kind"):
-                _move_rows(locked, outcome)
-            audit.record(
-                organization_id=locked.organization_id, by=audit.system("outbox"), action=f"effect.{locked.state}",
-                entity=f"effect:{locked.public_id}", at=at, reason=locked.code,
-                outcome="success" if isinstance(outcome, Done) else locked.state,
-            )  # fmt: skip
+            _end(locked, outcome, by=audit.system("outbox"), at=at)
         locked.save()
         Note.objects.create(
             organization_id=locked.organization_id, effect=locked, at=at, state=locked.state, code=locked.code
         )
         return locked.state
+
+
+def _end(locked: Effect, outcome: Done | Refused | NeedsHuman, *, by: audit.Actor, at: datetime) -> None:
+    """The end of a locked row, and of what it stands for. The caller saves it."""
+    locked.state = FINAL_STATE[type(outcome)]
+    locked.code = "" if isinstance(outcome, Done) else outcome.code
+    locked.reference = (outcome.reference if isinstance(outcome, Done) else "") or locked.reference
+    locked.next_run_at, locked.body = None, b""
+    if outcome != NeedsHuman("unknown_kind"):
+        _move_rows(locked, outcome)
+    audit.record(
+        organization_id=locked.organization_id, by=by, action=f"effect.{locked.state}",
+        entity=f"effect:{locked.public_id}", at=at, reason=locked.code,
+        outcome="success" if isinstance(outcome, Done) else locked.state,
+    )  # fmt: skip
 
 
 def _crashed(effect: Effect, held: Claim, fault: str) -> None:
@@ -313,11 +268,11 @@ def _crashed(effect: Effect, held: Claim, fault: str) -> None:
 def _move_rows(effect: Effect, outcome: Outcome) -> None:
     """The handler's settle. The effect's own row is written last: written first, it would be waited for by whoever
     plans the same act under a lock that this settle still needs."""
-    token = _ending.set(effect.pk)
+    token = planning.ending.set(effect.pk)
     try:
         handler_of(effect.kind).settle(effect, outcome)
     finally:
-        _ending.reset(token)
+        planning.ending.reset(token)
 
 
 def _next_question(effect: Effect, at: datetime) -> datetime:

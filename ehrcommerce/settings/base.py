@@ -185,6 +185,8 @@ LAUNCHES_A_MINUTE = env.int("EHRC_LAUNCHES_A_MINUTE", default=240)
 TRUSTED_PROXIES = 0
 
 CELERY_BROKER_URL = REDIS_URL
+# What a monitor of another machine shows at /metrics; without it only this machine gets an answer.
+METRICS_TOKEN = env.str("EHRC_METRICS_TOKEN", default="")
 FRESHNESS_S = 60
 EFFECT_LEASE_S = 60
 # How long an act in doubt may still be on its way: before that, a partner's "never heard of it" is not believed.

@@ -29,7 +29,10 @@ PLAIN = {
     },
     "audit.AuditEvent": {"entity": OPAQUE, "seal": "a keyed hash over the chain"},
     "audit.AuditCheck": dict.fromkeys(("known_seal", "walked_seal"), "a keyed hash over the chain"),
-    "outbox.Effect": {"queue": CODE, "reference": "what a partner calls our order by", "recipient": PARTNER},
+    "outbox.Effect": {
+        "queue": CODE, "reference": "what a partner calls our order by", "recipient": PARTNER, "owner": OPAQUE,
+    },
+    "outbox.Heartbeat": {"name": CODE, "skew_s": "seconds between two clocks"},
     "accounts.Organization": {"name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS},
     "accounts.User": {
         "password": "a salted hash", "username": STAFF, "first_name": "stays empty", "last_name": "stays empty",

@@ -11,6 +11,7 @@ OUTSIDE = {
     "auth_group": "names", "auth_permission": "names", "auth_group_permissions": "names",
     "otp_totp_totpdevice": "read to find out who signs in",
     "ehr_signingkey": "the app's own keys",
+    "outbox_heartbeat": "of the installation: when the sweeper was last heard",
 }  # fmt: skip
 
 

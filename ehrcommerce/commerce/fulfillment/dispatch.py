@@ -27,6 +27,7 @@ from ehrcommerce.suppliers.ports import (
     NoSupplier,
     SupplierUnclear,
     SupplierUnreachable,
+    SupplyStatus,
 )
 
 MAY_BEGIN = (OrderState.AUTHORIZED, OrderState.GATED, OrderState.EXCEPTION)
@@ -124,6 +125,13 @@ class Dispatch(Handler):
         if status is None:
             return self.missing(effect)
         return Done(reference=status.supplier_reference, facts={"status": status})
+
+    def by_hand(self, effect: Effect, *, happened: bool, reference: str) -> Outcome | None:
+        """They have it, under their number: what else they know comes by tracking."""
+        if not happened:
+            return super().by_hand(effect, happened=False, reference="")
+        status = SupplyStatus(effect.subject, reference, OrderState.DISPATCHED)
+        return Done(reference, {"status": status})
 
     # -- after --------------------------------------------------------------------------------------------------------
     def settle(self, effect: Effect, outcome: Outcome) -> None:

@@ -9,55 +9,102 @@ import ehrcommerce.vault.fields
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Effect',
+            name="Effect",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('organization_id', models.BigIntegerField()),
-                ('kind', models.CharField(max_length=48)),
-                ('subject', models.CharField(max_length=64)),
-                ('generation', models.PositiveIntegerField(default=1)),
-                ('queue', models.CharField(default='partner', max_length=16)),
-                ('state', models.CharField(choices=[('planned', 'Planned'), ('sending', 'Sending'), ('unknown', 'Unknown'), ('done', 'Done'), ('rejected', 'Rejected'), ('needs_human', 'Needs Human')], default='planned', max_length=16)),
-                ('attempt', models.PositiveIntegerField(default=0)),
-                ('tries', models.PositiveIntegerField(default=0)),
-                ('fence', models.PositiveBigIntegerField(default=0)),
-                ('lease_until', models.DateTimeField(null=True)),
-                ('next_run_at', models.DateTimeField(null=True)),
-                ('deadline_at', models.DateTimeField(null=True)),
-                ('request_sha256', models.BinaryField(max_length=32, null=True)),
-                ('body', ehrcommerce.vault.fields.SealedField(blank=True, default=b'', editable=False)),
-                ('code', models.CharField(blank=True, max_length=64)),
-                ('reference', models.CharField(blank=True, max_length=128)),
-                ('created_at', models.DateTimeField()),
-                ('changed_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("organization_id", models.BigIntegerField()),
+                ("kind", models.CharField(max_length=48)),
+                ("subject", models.CharField(max_length=64)),
+                ("generation", models.PositiveIntegerField(default=1)),
+                ("queue", models.CharField(default="partner", max_length=16)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("planned", "Planned"),
+                            ("sending", "Sending"),
+                            ("unknown", "Unknown"),
+                            ("done", "Done"),
+                            ("rejected", "Rejected"),
+                            ("needs_human", "Needs Human"),
+                        ],
+                        default="planned",
+                        max_length=16,
+                    ),
+                ),
+                ("attempt", models.PositiveIntegerField(default=0)),
+                ("tries", models.PositiveIntegerField(default=0)),
+                ("fence", models.PositiveBigIntegerField(default=0)),
+                ("lease_until", models.DateTimeField(null=True)),
+                ("next_run_at", models.DateTimeField(null=True)),
+                ("deadline_at", models.DateTimeField(null=True)),
+                ("request_sha256", models.BinaryField(max_length=32, null=True)),
+                ("body", ehrcommerce.vault.fields.SealedField(blank=True, default=b"", editable=False)),
+                ("code", models.CharField(blank=True, max_length=64)),
+                ("reference", models.CharField(blank=True, max_length=128)),
+                ("created_at", models.DateTimeField()),
+                ("changed_at", models.DateTimeField()),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state__in', ('planned', 'sending', 'unknown'))), fields=['next_run_at'], name='effect_due'), models.Index(fields=['organization_id', 'kind', 'subject'], name='effect_subject'), models.Index(condition=models.Q(('state', 'needs_human')), fields=['organization_id', 'changed_at'], name='effect_human')],
-                'constraints': [models.UniqueConstraint(fields=('organization_id', 'kind', 'subject', 'generation'), name='effect_once'), models.CheckConstraint(condition=models.Q(('state__in', ['planned', 'sending', 'unknown', 'done', 'rejected', 'needs_human'])), name='effect_state_known'), models.CheckConstraint(condition=models.Q(models.Q(('state__in', ('planned', 'sending', 'unknown')), _negated=True), ('next_run_at__isnull', False), _connector='OR'), name='effect_open_has_next_run')],
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state__in", ("planned", "sending", "unknown"))),
+                        fields=["next_run_at"],
+                        name="effect_due",
+                    ),
+                    models.Index(fields=["organization_id", "kind", "subject"], name="effect_subject"),
+                    models.Index(
+                        condition=models.Q(("state", "needs_human")),
+                        fields=["organization_id", "changed_at"],
+                        name="effect_human",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("organization_id", "kind", "subject", "generation"), name="effect_once"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("state__in", ["planned", "sending", "unknown", "done", "rejected", "needs_human"])
+                        ),
+                        name="effect_state_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("state__in", ("planned", "sending", "unknown")), _negated=True),
+                            ("next_run_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="effect_open_has_next_run",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Note',
+            name="Note",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('organization_id', models.BigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('state', models.CharField(max_length=16)),
-                ('code', models.CharField(blank=True, max_length=64)),
-                ('actor', models.CharField(blank=True, max_length=80)),
-                ('effect', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='notes', to='outbox.effect')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("organization_id", models.BigIntegerField()),
+                ("at", models.DateTimeField()),
+                ("state", models.CharField(max_length=16)),
+                ("code", models.CharField(blank=True, max_length=64)),
+                ("actor", models.CharField(blank=True, max_length=80)),
+                (
+                    "effect",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="notes", to="outbox.effect"
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(fields=['organization_id', 'effect'], name='note_effect')],
+                "indexes": [models.Index(fields=["organization_id", "effect"], name="note_effect")],
             },
         ),
     ]

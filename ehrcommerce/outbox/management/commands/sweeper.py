@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 from django.utils import timezone
 
+from ehrcommerce.outbox import watch
 from ehrcommerce.outbox.chores import CHORES, Registered
 from ehrcommerce.outbox.tasks import look
 from ehrcommerce.vault import walls
@@ -38,6 +39,7 @@ class Command(BaseCommand):
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stop.set())
         last: dict[str, float] = {}
+        beaten_at = -watch.BEAT_EVERY_S
         with ThreadPoolExecutor(options["threads"], thread_name_prefix="effect") as pool:
             hands = Hands(pool, stop)
             while not stop.is_set():
@@ -46,6 +48,10 @@ class Command(BaseCommand):
                     if options["once"]:
                         hands.wait()
                     chores(last, everything=options["once"])
+                    if time.monotonic() - beaten_at >= watch.BEAT_EVERY_S:
+                        # Last: a round that did not come to its end leaves no mark.
+                        watch.beat()
+                        beaten_at = time.monotonic()
                 except DatabaseError:
                     log.warning("the database does not answer; the sweeper waits")
                     connection.close()
