@@ -41,6 +41,8 @@ def field_keys(name: str) -> dict[str, bytes]:
 SECRET_KEY = env.str("EHRC_SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("EHRC_SECRET_KEY_FALLBACKS", default=[])
 FIELD_KEYS = field_keys("EHRC_FIELD_KEYS")
+# False only while processes of the release before still run: they cannot read what an order's key seals (docs/keys.md).
+SEAL_UNDER_ORDER_KEYS = env.bool("EHRC_SEAL_UNDER_ORDER_KEYS", default=True)
 BLIND_INDEX_KEY = key_of("EHRC_BLIND_INDEX_KEY")
 LINK_KEY = key_of("EHRC_LINK_KEY")
 AUDIT_KEY = key_of("EHRC_AUDIT_KEY")

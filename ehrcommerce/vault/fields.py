@@ -1,14 +1,19 @@
 """Model fields whose values are ciphertext in the database and plain text only in the hand that reads the attribute.
 
-The model must have a `public_id` UUID made before the first save: it is the row's name in the additional data.
+The model must have a `public_id` UUID made before the first save: it is the row's name in the additional data. Where it
+also has `envelope()`, its values are sealed under the key of that offer (envelopes.py); else under a configured key.
 Such a field cannot be filtered, updated by queryset, or read through values(): each of these raises or yields the seal."""
 
 import json
+import logging
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
-from ehrcommerce.vault.keys import open_sealed, seal
+from ehrcommerce.vault import envelopes
+from ehrcommerce.vault.keys import Destroyed, VaultError, seal
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     _Field = models.Field[Any, Any]
@@ -35,13 +40,12 @@ class _Opener:
         if self.field.attname not in instance.__dict__:
             instance.refresh_from_db(fields=[self.field.attname])
         value = instance.__dict__[self.field.attname]
-        return (
-            self.field.from_bytes(open_sealed(value, self.field.place(instance)))
-            if isinstance(value, Sealed)
-            else value
-        )
+        return self.field.from_bytes(self.field.opened(instance, value)) if isinstance(value, Sealed) else value
 
     def __set__(self, instance: models.Model, value: Any) -> None:
+        before = instance.__dict__.get(self.field.attname)
+        if isinstance(before, Sealed) and (scope := envelopes.scope_of(before)):
+            instance.__dict__[self.field.remembered] = scope
         instance.__dict__[self.field.attname] = value
 
 
@@ -66,6 +70,35 @@ class SealedField(_Field):
     def place(self, instance: models.Model) -> str:
         return f"{self.model._meta.db_table}.{self.column}:{instance.public_id}"  # type: ignore[attr-defined]
 
+    @property
+    def remembered(self) -> str:
+        """Where an instance keeps the scope of a value that was replaced, which spares asking for its offer."""
+        return f"_{self.attname}_scope"
+
+    def opened(self, instance: models.Model, sealed: bytes) -> bytes:
+        """Raises a VaultError, and rings the alarm: a value that does not open is an attack, or a key that is lost."""
+        try:
+            return envelopes.open_sealed(sealed, self.place(instance))
+        except Destroyed:
+            raise
+        except VaultError as problem:
+            log.error("vault: %s in %s.%s", type(problem).__name__, self.model._meta.db_table, self.column)
+            raise
+
+    def sealed(self, instance: models.Model, plain: bytes) -> bytes:
+        """Under the order's key where the model belongs to one. Of whom asked to be forgotten nothing new is kept."""
+        envelope = getattr(instance, "envelope", None)
+        if envelope is None or not envelopes.wanted():
+            return seal(plain, self.place(instance))
+        scope = instance.__dict__.get(self.remembered) or envelope()
+        if scope is None:
+            return seal(plain, self.place(instance))
+        organization_id = instance.organization_id  # type: ignore[attr-defined]
+        try:
+            return envelopes.seal(plain, self.place(instance), scope=scope, organization_id=organization_id)
+        except Destroyed:
+            return b""
+
     def to_bytes(self, value: Any) -> bytes:
         return bytes(value)
 
@@ -84,7 +117,7 @@ class SealedField(_Field):
             return value
         if value in ("", b"", None, {}, []):
             return Sealed(b"")
-        return Sealed(seal(self.to_bytes(value), self.place(model_instance)))
+        return Sealed(self.sealed(model_instance, self.to_bytes(value)))
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         if value is not None and not isinstance(value, Sealed):

@@ -11,7 +11,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-_VERSION = b"\x01"
+VERSION = b"\x01"
 _NONCE_BYTES = 12
 
 
@@ -27,17 +27,21 @@ class Tampered(VaultError):
     """The value was changed or moved from another row. Restore the row from a backup and look for who did it."""
 
 
+class Destroyed(VaultError):
+    """The key of this order was destroyed: its data was erased on purpose. Nothing brings it back."""
+
+
 def seal(plain: bytes, place: str) -> bytes:
     """Encrypt under the current key. `place` is `table.column:row` and must be given again to open."""
     key_id, key = next(iter(settings.FIELD_KEYS.items()))
     nonce = os.urandom(_NONCE_BYTES)
-    header = _VERSION + bytes([len(key_id)]) + key_id.encode()
+    header = header_of(key_id)
     return header + nonce + AESGCM(key).encrypt(nonce, plain, header + place.encode())
 
 
 def open_sealed(sealed: bytes, place: str) -> bytes:
     """Raises UnknownKey or Tampered; never returns anything but what was sealed."""
-    if len(sealed) < 2 or sealed[:1] != _VERSION:
+    if len(sealed) < 2 or sealed[:1] != VERSION:
         raise Tampered
     end = 2 + sealed[1]
     header, nonce, body = sealed[:end], sealed[end : end + _NONCE_BYTES], sealed[end + _NONCE_BYTES :]
@@ -48,6 +52,11 @@ def open_sealed(sealed: bytes, place: str) -> bytes:
         return AESGCM(key).decrypt(nonce, body, header + place.encode())
     except InvalidTag as problem:
         raise Tampered from problem
+
+
+def header_of(key_id: str) -> bytes:
+    """How each value begins that this key sealed."""
+    return VERSION + bytes([len(key_id)]) + key_id.encode()
 
 
 def key_id_of(sealed: bytes) -> str:

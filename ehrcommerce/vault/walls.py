@@ -4,6 +4,7 @@ A connection sees the rows of one organization, named by `ehrc.organization`; no
 What must cross (opening a link by its hash, claiming an effect) is a function that the owner defined, one narrow
 question each. Migrations call `wall(...)`, code enters with `organization(...)`."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,8 @@ def enter(organization_id: int | None) -> None:
     """Name the organization for this connection until `leave` or another `enter`."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('ehrc.organization', %s, false)", [str(organization_id or "")])
+    if getattr(connection, "ehrc_organization", None) != organization_id:
+        connection.ehrc_keys = OrderedDict()  # type: ignore[attr-defined]  # unwrapped keys stay inside (envelopes.py)
     connection.ehrc_organization = organization_id  # type: ignore[attr-defined]
     connection.ehrc_session = connection.connection  # type: ignore[attr-defined]
 
@@ -25,6 +28,7 @@ def leave() -> None:
     """See nothing again. Inside a broken transaction the coming rollback does it."""
     inside_broken = connection.in_atomic_block and connection.needs_rollback
     if connection.connection is None or connection.connection.closed or inside_broken:
+        connection.ehrc_keys = OrderedDict()  # type: ignore[attr-defined]
         connection.ehrc_organization = None  # type: ignore[attr-defined]
         return
     enter(None)

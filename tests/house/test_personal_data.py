@@ -27,6 +27,7 @@ PLAIN = {
         "actor": "kind and opaque id of who acted", "subject": OPAQUE, "customer_key": OPAQUE, "launch_key": OPAQUE,
         "recipient_name": PARTNER,
     },
+    "vault.DataKey": {"wrapped": "a sealed key"},
     "audit.AuditEvent": {"entity": OPAQUE, "seal": "a keyed hash over the chain"},
     "audit.AuditCheck": dict.fromkeys(("known_seal", "walked_seal"), "a keyed hash over the chain"),
     "outbox.Effect": {

@@ -61,3 +61,7 @@ class CheckoutSession(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    def envelope(self) -> uuid.UUID:
+        """Whose key seals its values."""
+        return self.link.offer.public_id

@@ -69,3 +69,7 @@ class Shipment(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    def envelope(self) -> uuid.UUID:
+        """Whose key seals its values."""
+        return self.fulfillment.order.offer.public_id

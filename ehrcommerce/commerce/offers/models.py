@@ -71,6 +71,10 @@ class OfferLine(models.Model):
     def __str__(self) -> str:
         return str(self.public_id)
 
+    def envelope(self) -> uuid.UUID:
+        """Whose key seals its values."""
+        return self.offer.public_id
+
     @property
     def sold_as(self) -> str:
         """The number under which it was offered."""
@@ -94,6 +98,10 @@ class Contact(models.Model):
 
     def __str__(self) -> str:
         return f"{self.channel} {self.pk}"
+
+    def envelope(self) -> uuid.UUID:
+        """Whose key seals its values."""
+        return self.offer.public_id
 
 
 class LinkState(models.TextChoices):

@@ -60,6 +60,10 @@ class Order(models.Model):
     def __str__(self) -> str:
         return self.number
 
+    def envelope(self) -> uuid.UUID:
+        """Whose key seals its values."""
+        return self.offer.public_id
+
 
 class OrderLine(models.Model):
     """One product of an order, at the confirmed price."""
