@@ -11,6 +11,7 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ehrcommerce.accounts.models import Agreement, Organization, Role, User
 from ehrcommerce.accounts.organizations import create_organization
+from ehrcommerce.commerce.catalog.rules import add_free_rules
 from ehrcommerce.ehr.models import EhrConnection, EhrSession
 from ehrcommerce.vault import walls
 
@@ -22,7 +23,10 @@ def organization(**changes: Any) -> Organization:
     """A clinic."""
     number = next(_numbers)
     fields = {"name": f"Clinic {number}", "alias": f"Health {number}", "phone": "1-800-555-0142", "state": "WA"}
-    return create_organization(**{**fields, **changes})
+    clinic = create_organization(**{**fields, **changes})
+    with walls.organization(clinic.pk):
+        add_free_rules(organization_id=clinic.pk, starts_on=date(2026, 1, 1))
+    return clinic
 
 
 def agreement(clinic: Organization, party: str, **changes: Any) -> Agreement:

@@ -82,6 +82,8 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "catalog.product": {_C.PRODUCT: "*"},
     "catalog.productcode": {_C.PRODUCT: "*"},
     "catalog.unmappedcode": {_C.PRODUCT: "*"},
+    "catalog.taxrule": {_C.PRODUCT: "*"},
+    "catalog.shippingrule": {_C.PRODUCT: "*"},
     "offers.offer": {
         _C.STATE: "public_id made_by language created_at", _C.BIRTH_DATE: "birth_digest",
         _C.IDENTITY: "customer_key trust_phrase", _C.CREDENTIALS: "family_digest postal_digest",
@@ -95,12 +97,15 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     },
     "orders.order": {
         _C.STATE: "number state money language placed_at changed_at offer", _C.COVERAGE: "uses_plan plan_pays plan_cents",
-        _C.MONEY: "full_price patient_pays full_cents patient_cents currency", _C.ADDRESS: "ship_to",
+        _C.MONEY: "full_price patient_pays full_cents patient_cents currency shipping_cents tax_cents",
+        _C.ADDRESS: "ship_to",
     },
     "orders.orderline": {
-        _C.ITEM: "sku quantity", _C.STATE: "accepted", _C.MONEY: "full patient_pays full_cents patient_cents",
+        _C.ITEM: "sku quantity", _C.STATE: "accepted reserved",
+        _C.MONEY: "full patient_pays tax full_cents patient_cents tax_cents",
         _C.COVERAGE: "plan_pays plan_cents",
     },
+    "orders.orderfee": {_C.ITEM: "kind", _C.MONEY: "fee tax cents tax_cents waived"},
     "orders.payment": {_C.MONEY: "state amount captured refunded processor_reference changed_at"},
     "orders.ledgerentry": {_C.MONEY: "at cause account amount"},
     "fulfillment.fulfillment": {_C.STATE: "supplier state reason supplier_reference checked_at", _C.ITEM: "kind"},

@@ -144,8 +144,8 @@ class Shop:
 
     # -- what happens -------------------------------------------------------------------------------------------------
     def quote(self, link: PurchaseLink) -> pricing.Quote:
-        lines = OfferLine.objects.filter(offer=link.offer).select_related("product").order_by("pk")
-        return pricing.quote(list(lines))
+        lines = list(OfferLine.objects.filter(offer=link.offer).select_related("product", "offer").order_by("pk"))
+        return pricing.delivered(pricing.quote(lines), lines, state=HOME.state, on=link.day_of(timezone.now()))
 
     def place(self, *kinds: str, **how: Any) -> Order:
         link = self.link(*kinds, **how)

@@ -15,7 +15,7 @@ from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog import codes, services
-from ehrcommerce.commerce.catalog.models import Product, ProductCode, UnmappedCode
+from ehrcommerce.commerce.catalog.models import Product, ProductCode, ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class ProductForm(_ProductForm):
         model = Product
         fields = (
             "sku", "kind", "active", "name_en", "name_es", "quantity_basis", "price_cents", "currency",
-            "over_the_counter", "controlled_schedule", "service_type", "days_supply",
+            "over_the_counter", "controlled_schedule", "service_type", "days_supply", "tax_class", "weight_grams",
+            "in_stock",
         )  # fmt: skip
         labels = {
             "sku": "SKU", "name_en": "Name in English", "name_es": "Name in Spanish", "price_cents": "Price in cents",
@@ -103,6 +104,7 @@ class ProductAdmin(BackOffice):
         (None, {"fields": [("sku", "kind", "active")]}),
         ("What patients read", {"fields": ["name_en", "name_es", "quantity_basis"]}),
         ("Price", {"fields": [("price_cents", "currency")]}),
+        ("Tax, shipping and stock", {"fields": [("tax_class", "weight_grams", "in_stock")]}),
         ("Rules", {"fields": [("over_the_counter", "controlled_schedule", "service_type", "days_supply")]}),
     ]
 
@@ -123,6 +125,59 @@ class ProductAdmin(BackOffice):
                 organization_id=user.organization_id, by=user.actor, action="product.codes_changed",
                 entity=f"product:{product.public_id}", at=timezone.now(), elements=["codes"],
             )  # fmt: skip
+
+
+class _Ruled(BackOffice):
+    """Rules are never removed: one that is over gets a last day, so that what was charged can be explained."""
+
+    may_change = CATALOG
+    list_filter = ["state"]
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        made = super().get_form(request, obj, change, **kwargs)
+
+        def clean_state(form: Any) -> str:
+            return str(form.cleaned_data["state"]).strip().upper()
+
+        return type(made.__name__, (made,), {"clean_state": clean_state})
+
+
+@admin.register(TaxRule, site=site)
+class TaxRuleAdmin(_Ruled):
+    list_display = ["where", "tax_class", "percent", "starts_on", "ends_on"]
+    ordering = ["state", "tax_class", "-starts_on"]
+    fields = [("state", "tax_class"), "rate_ppm", ("starts_on", "ends_on")]
+
+    @admin.display(description="sent to", ordering="state")
+    def where(self, rule: TaxRule) -> str:
+        return rule.state or "every state"
+
+    @admin.display(description="rate", ordering="rate_ppm")
+    def percent(self, rule: TaxRule) -> str:
+        return f"{rule.rate_ppm // 10_000}.{rule.rate_ppm % 10_000:04d} %"
+
+
+@admin.register(ShippingRule, site=site)
+class ShippingRuleAdmin(_Ruled):
+    list_display = ["where", "what", "from_grams", "worth", "fee", "starts_on", "ends_on"]
+    ordering = ["state", "kind", "from_cents", "from_grams"]
+    fields = [("state", "kind"), ("from_grams", "from_cents"), "fee_cents", ("starts_on", "ends_on")]
+
+    @admin.display(description="sent to", ordering="state")
+    def where(self, rule: ShippingRule) -> str:
+        return rule.state or "every state"
+
+    @admin.display(description="kind", ordering="kind")
+    def what(self, rule: ShippingRule) -> str:
+        return rule.get_kind_display() if rule.kind else "every kind"
+
+    @admin.display(description="worth at least", ordering="from_cents")
+    def worth(self, rule: ShippingRule) -> str:
+        return dollars(rule.from_cents)
+
+    @admin.display(description="fee", ordering="fee_cents")
+    def fee(self, rule: ShippingRule) -> str:
+        return dollars(rule.fee_cents)
 
 
 class QueueFilter(_Filter):

@@ -12,6 +12,18 @@ from ehrcommerce.vault.fields import SealedText
 KINDS = [(PRESCRIPTION, "Prescription"), (DEVICE, "Device"), (KIT, "Specimen kit")]
 
 
+# What a tax office tells apart. A prescription drug is exempt unless a rule says otherwise; all else needs a rule.
+PRESCRIPTION_DRUG, SHIPPING = "prescription_drug", "shipping"
+TAX_CLASSES = [
+    (PRESCRIPTION_DRUG, "Prescription drug"),
+    ("otc_drug", "Drug without a prescription"),
+    ("medical_device", "Medical device"),
+    ("lab_kit", "Specimen kit"),
+    ("general", "General goods"),
+    (SHIPPING, "Shipping fee"),
+]
+
+
 class Product(models.Model):
     """One thing with one price. `quantity_basis` says what the price buys ("180 tablets")."""
 
@@ -31,6 +43,15 @@ class Product(models.Model):
     over_the_counter = models.BooleanField(default=False)
     controlled_schedule = models.CharField(max_length=3, blank=True, help_text="II to V: never sold by link.")
     active = models.BooleanField(default=True)
+    tax_class = models.CharField(
+        max_length=20, choices=TAX_CLASSES[:-1], blank=True, default="", db_default="",
+        help_text="Empty: by the kind of the product.",
+    )  # fmt: skip
+    weight_grams = models.PositiveIntegerField(default=0, db_default=0, help_text="Packed, for the shipping fee.")
+    in_stock = models.PositiveIntegerField(
+        null=True, blank=True,
+        help_text="How many may still be promised. Empty: no limit. A confirmed order takes its items out at once.",
+    )  # fmt: skip
 
     class Meta:
         constraints = [
@@ -46,6 +67,69 @@ class Product(models.Model):
 
     def name(self, language: str) -> str:
         return self.name_es if language == "es" and self.name_es else self.name_en
+
+    @property
+    def taxed_as(self) -> str:
+        """Its tax class: the one that was set, else the usual one of its kind."""
+        drug = "otc_drug" if self.over_the_counter else PRESCRIPTION_DRUG
+        return self.tax_class or {PRESCRIPTION: drug, DEVICE: "medical_device", KIT: "lab_kit"}[self.kind]
+
+
+class Rule(models.Model):
+    """What holds from one day to another. A rule for a state goes before one for all of them, a later one before an
+    earlier one."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(
+        max_length=2, blank=True, help_text="Two letters of the state that it is sent to. Empty: every state."
+    )
+    starts_on = models.DateField(help_text="The first day, by the calendar of the clinic.")
+    ends_on = models.DateField(null=True, blank=True, help_text="The last day. Empty: until another rule begins.")
+
+    class Meta:
+        abstract = True
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+
+class TaxRule(Rule):
+    """Sales tax: state x tax class -> rate. A rate of 0 is a rule; no rule is none, and then nothing is sold there."""
+
+    tax_class = models.CharField(max_length=20, choices=TAX_CLASSES)
+    rate_ppm = models.PositiveIntegerField(
+        help_text="Millionths of the price: 65000 is 6.5 percent. Rounded half up to the cent, item by item."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "state", "tax_class", "starts_on"], name="tax_rule_once"),
+            models.CheckConstraint(condition=models.Q(rate_ppm__lte=1_000_000), name="tax_rule_at_most_all"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state or 'every state'} {self.tax_class} {self.rate_ppm} ppm"
+
+
+class ShippingRule(Rule):
+    """The fee of one parcel: everything of one kind that one supplier sends. 0 is a fee; no rule means not sold."""
+
+    kind = models.CharField(max_length=16, choices=KINDS, blank=True, help_text="Empty: every kind.")
+    from_grams = models.PositiveIntegerField(default=0, help_text="For parcels of this weight and more.")
+    from_cents = models.PositiveIntegerField(default=0, help_text="For parcels worth this much and more (full price).")
+    fee_cents = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "state", "kind", "from_grams", "from_cents", "starts_on"],
+                name="shipping_rule_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state or 'every state'} {self.kind or 'every kind'} {self.fee_cents} cents"
 
 
 class ProductCode(models.Model):

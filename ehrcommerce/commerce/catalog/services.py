@@ -204,7 +204,7 @@ def load_products(organization: Organization, rows: Iterable[Mapping[str, Any]],
                 "price_cents": row["price_cents"], "service_type": row.get("service_type", ""),
                 "quantity_basis": row.get("quantity_basis", ""), "days_supply": row.get("days_supply"),
                 "over_the_counter": row.get("otc", False), "controlled_schedule": row.get("controlled_schedule", ""),
-                "active": row.get("sellable", True),
+                "active": row.get("sellable", True), "weight_grams": row.get("shipping_weight_g", 0),
             },
         )  # fmt: skip
         for system, code, display in row.get("codes", ()):

@@ -1,6 +1,8 @@
 """Which price the patient saw and said yes to. The quote is made anew on each page from the same lines and answer; a
 version that differs from the confirmed one stops the payment and is shown, both prices side by side."""
 
+from datetime import datetime
+
 from django.utils.translation import gettext as _
 
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
@@ -11,8 +13,14 @@ from ehrcommerce.commerce.orders import pricing
 
 
 def quote_of(session: CheckoutSession) -> pricing.Quote:
-    """The price of this moment."""
+    """The price of the items at this moment."""
     return pricing.quote(lines_of(session.link.offer), answer_of(session))
+
+
+def total_of(session: CheckoutSession, at: datetime) -> pricing.Quote:
+    """The same with shipping and sales tax to where it goes. Raises NoRule."""
+    lines, day = lines_of(session.link.offer), session.link.day_of(at)
+    return pricing.delivered(quote_of(session), lines, state=session.ship_to["state"], on=day)
 
 
 def confirm(session: CheckoutSession, quote: pricing.Quote) -> None:
@@ -27,8 +35,8 @@ def confirmed(session: CheckoutSession) -> pricing.Quote | None:
 
 def changes(before: pricing.Quote, now: pricing.Quote) -> list[str]:
     """What is not as the patient saw it, in sentences. Where they pay the same, what else changed is named."""
-    sums = {"old": dollars(before.patient_cents), "new": dollars(now.patient_cents)}
-    if before.patient_cents != now.patient_cents:
+    sums = {"old": dollars(before.total_cents), "new": dollars(now.total_cents)}
+    if before.total_cents != now.total_cents:
         return [_("It was %(old)s. It is %(new)s now.") % sums]
     said = [_("You still pay %(new)s.") % sums]
     if before.full_cents != now.full_cents:
@@ -37,6 +45,12 @@ def changes(before: pricing.Quote, now: pricing.Quote) -> list[str]:
     if before.plan_cents != now.plan_cents:
         plan = {"old": dollars(before.plan_cents), "new": dollars(now.plan_cents)}
         said.append(_("Your plan paid %(old)s. It pays %(new)s now.") % plan)
+    if before.shipping_cents != now.shipping_cents:
+        fee = {"old": dollars(before.shipping_cents), "new": dollars(now.shipping_cents)}
+        said.append(_("Shipping was %(old)s. It is %(new)s now.") % fee)
+    if before.tax_cents != now.tax_cents:
+        tax = {"old": dollars(before.tax_cents), "new": dollars(now.tax_cents)}
+        said.append(_("Sales tax was %(old)s. It is %(new)s now.") % tax)
     return said if len(said) > 1 else [*said, _("Prices of single items changed. The sum did not.")]
 
 

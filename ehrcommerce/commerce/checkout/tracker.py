@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
-from ehrcommerce.commerce.orders.models import Order, OrderLine
+from ehrcommerce.commerce.orders.models import Order, OrderFee, OrderLine
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
 
 _O, _M = OrderState, MoneyState
@@ -191,14 +191,14 @@ def is_late(order: Order, at: datetime) -> bool:
 
 def money_words(order: Order) -> str:
     """One sentence on the money, with the sum that was taken and kept; nothing due is said as such."""
-    if order.patient_cents == 0 and order.money in (_M.NONE, _M.AUTHORIZED):
+    if order.total_cents == 0 and order.money in (_M.NONE, _M.AUTHORIZED):
         return str(_FREE)
     captured, back = _moved(order)
     if order.state in (_O.CANCELLED, _O.REFUSED) and order.money in _TO_COME and not back:
         return str(_TO_COME[order.money])
     if order.money not in (_M.CAPTURED, _M.REFUNDED):
         stopping = order.state == _O.CANCEL_REQUESTED and order.money == _M.AUTHORIZED
-        return str(_STOPPING if stopping else MONEY[order.money]) % {"sum": dollars(order.patient_cents)}
+        return str(_STOPPING if stopping else MONEY[order.money]) % {"sum": dollars(order.total_cents)}
     words = _PART_BACK if 0 < back < captured else MONEY[order.money]
     return str(words) % {"sum": dollars(captured - back), "back": dollars(back)}
 
@@ -233,9 +233,9 @@ def moved(order: Order) -> list[Moved]:
             Moved(_("Sent back to you"), f"\N{MINUS SIGN}{dollars(back)}"),
             Moved(_("In the end"), dollars(captured - back), is_sum=True),
         ]
-    if order.money == _M.AUTHORIZED and order.patient_cents:
+    if order.money == _M.AUTHORIZED and order.total_cents:
         return [
-            Moved(_("Held on your card"), dollars(order.patient_cents)),
+            Moved(_("Held on your card"), dollars(order.total_cents)),
             Moved(_("Paid so far"), dollars(0), is_sum=True),
         ]
     return [Moved(_("You paid"), dollars(captured), is_sum=True)]
@@ -254,11 +254,20 @@ class Sums:
     full_cents: int
     plan_cents: int
     patient_cents: int
+    shipping_cents: int = 0
+    tax_cents: int = 0
+
+    @property
+    def total_cents(self) -> int:
+        return self.patient_cents + self.shipping_cents + self.tax_cents
 
 
-def sums_of(lines: Iterable[OrderLine]) -> Sums:
+def sums_of(lines: Iterable[OrderLine], fees: Iterable[OrderFee] = ()) -> Sums:
     standing = [line for line in lines if line.accepted is not False]
+    kinds = {line.offer_line.kind for line in standing}
+    owed = [fee for fee in fees if fee.kind in kinds and not fee.waived]
     return Sums(
         sum(line.full_cents for line in standing), sum(line.plan_cents for line in standing),
-        sum(line.patient_cents for line in standing),
+        sum(line.patient_cents for line in standing), sum(fee.cents for fee in owed),
+        sum(line.tax_cents for line in standing) + sum(fee.tax_cents for fee in owed),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.fulfillment.timeline import order_of, timeline, waiting
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.errors import OrderProblem
-from ehrcommerce.commerce.orders.models import LedgerEntry, Order, OrderLine, Payment
+from ehrcommerce.commerce.orders.models import LedgerEntry, Order, OrderFee, OrderLine, Payment
 from ehrcommerce.commerce.orders.states import FINAL, OrderState
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import Effect, State
@@ -38,7 +38,7 @@ REASONS = {
 class LineInline(ShownInline):
     model = OrderLine
     verbose_name_plural = "items"
-    fields = ["sku", "quantity", "full", "plan_pays", "patient_pays", "accepted"]
+    fields = ["sku", "quantity", "full", "plan_pays", "patient_pays", "tax", "reserved", "accepted"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("offer_line__product").defer("offer_line__packet")
@@ -58,6 +58,24 @@ class LineInline(ShownInline):
     @admin.display(description="patient pays")
     def patient_pays(self, line: OrderLine) -> str:
         return dollars(line.patient_cents)
+
+    @admin.display(description="sales tax")
+    def tax(self, line: OrderLine) -> str:
+        return dollars(line.tax_cents)
+
+
+class FeeInline(ShownInline):
+    model = OrderFee
+    verbose_name_plural = "shipping fees"
+    fields = ["kind", "fee", "tax", "waived"]
+
+    @admin.display(description="fee")
+    def fee(self, fee: OrderFee) -> str:
+        return dollars(fee.cents)
+
+    @admin.display(description="sales tax on it")
+    def tax(self, fee: OrderFee) -> str:
+        return dollars(fee.tax_cents)
 
 
 class PaymentInline(ShownInline):
@@ -107,7 +125,7 @@ class OrderAdmin(ReadOnly):
         ("language", "placed_at", "offer"),
     ]
     readonly_fields = ["full_price", "plan_pays", "patient_pays"]
-    inlines = [LineInline, PaymentInline, FulfillmentInline, LedgerInline]
+    inlines = [LineInline, FeeInline, PaymentInline, FulfillmentInline, LedgerInline]
     change_form_template = "admin/orders/order/change_form.html"
 
     @admin.display(description="full price")
@@ -120,7 +138,7 @@ class OrderAdmin(ReadOnly):
 
     @admin.display(description="patient pays", ordering="patient_cents")
     def patient_pays(self, order: Order) -> str:
-        return dollars(order.patient_cents)
+        return dollars(order.total_cents)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """As it is said on the phone: small letters are good enough."""

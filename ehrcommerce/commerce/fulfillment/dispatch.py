@@ -84,7 +84,7 @@ class Dispatch(Handler):
         order, fulfillment = progress.lock(effect.subject)
         if fulfillment.state != OrderState.GATED:
             raise Halt(Refused("not_wanted"))
-        if order.patient_cents and order.money not in (MoneyState.AUTHORIZED, MoneyState.CAPTURED):
+        if order.total_cents and order.money not in (MoneyState.AUTHORIZED, MoneyState.CAPTURED):
             raise Halt(NeedsHuman("no_payment"))
         gate.require_fresh(order, fulfillment.checked_at)
         self._require_legal_footing(order, fulfillment)

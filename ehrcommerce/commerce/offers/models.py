@@ -68,6 +68,10 @@ class OfferLine(models.Model):
             ),
         ]
 
+    if TYPE_CHECKING:
+        organization_id: int
+        product_id: int
+
     def __str__(self) -> str:
         return str(self.public_id)
 

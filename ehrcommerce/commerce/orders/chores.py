@@ -16,6 +16,8 @@ from ehrcommerce.outbox.models import OPEN, Effect
 PAUSES = ((timedelta(minutes=5), timedelta(minutes=1)), (timedelta(hours=1), timedelta(minutes=5)))
 LATER = timedelta(minutes=30)
 UNPAID_AFTER = timedelta(days=7)
+# What nobody pays must not keep the last ones from those who would.
+RESERVED_FOR = timedelta(hours=24)
 BATCH = 100
 
 
@@ -50,10 +52,11 @@ def _is_due(at: datetime) -> Q:
 
 
 def cancel_unpaid(organization_id: int, at: datetime) -> int:
-    """Nothing waits in silence: an order that nobody paid in a week is over, and its clinic may offer anew."""
-    unpaid = Order.objects.filter(
-        organization_id=organization_id, state=OrderState.QUOTED, placed_at__lte=at - UNPAID_AFTER
-    )
-    for order in (found := list(unpaid.order_by("pk")[:BATCH])):
+    """Nothing waits in silence: an order that nobody paid in a week is over, after a day if it holds limited stock, and
+    its clinic may offer anew."""
+    unpaid = Order.objects.filter(organization_id=organization_id, state=OrderState.QUOTED)
+    holding = Q(placed_at__lte=at - RESERVED_FOR, lines__reserved__gt=0)
+    due = unpaid.filter(Q(placed_at__lte=at - UNPAID_AFTER) | holding).distinct()
+    for order in (found := list(due.order_by("pk")[:BATCH])):
         services.cancel_order(order=order, reason="not_paid", by=audit.system("sweeper"), at=at)
     return len(found)

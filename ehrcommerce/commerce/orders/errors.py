@@ -14,6 +14,14 @@ class QuoteChanged(OrderProblem):
     """These are not the prices of this offer. Show the prices again and let them be confirmed."""
 
 
+class SoldOut(OrderProblem):
+    """Somebody else bought the last one. Nothing was ordered; the clinic can choose something else."""
+
+
+class NotSoldThere(OrderProblem):
+    """The clinic has no rule for tax or shipping to that state. Choose another address, or call the clinic."""
+
+
 class NothingToPay(OrderProblem):
     """This order waits for no payment."""
 

@@ -24,6 +24,8 @@ class Order(models.Model):
     full_cents = models.PositiveIntegerField()
     plan_cents = models.PositiveIntegerField(default=0)
     patient_cents = models.PositiveIntegerField()
+    shipping_cents = models.PositiveIntegerField(default=0, db_default=0)
+    tax_cents = models.PositiveIntegerField(default=0, db_default=0)
     currency = models.CharField(max_length=3, default="USD")
     ship_to = SealedJson()
     event_at = models.DateTimeField(
@@ -64,6 +66,29 @@ class Order(models.Model):
         """Whose key seals its values."""
         return self.offer.public_id
 
+    @property
+    def total_cents(self) -> int:
+        """What the patient agreed to pay: their share of the items, shipping and sales tax."""
+        return self.patient_cents + self.shipping_cents + self.tax_cents
+
+
+class OrderFee(models.Model):
+    """The shipping fee of one parcel, which is everything of one kind, with the tax on it. Owed as soon as something of
+    that kind is; waived by a person or by the rule for what came back."""
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="fees")
+    kind = models.CharField(max_length=16)
+    cents = models.PositiveIntegerField()
+    tax_cents = models.PositiveIntegerField(default=0)
+    waived = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["order", "kind"], name="order_fee_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.cents}"
+
 
 class OrderLine(models.Model):
     """One product of an order, at the confirmed price."""
@@ -76,6 +101,10 @@ class OrderLine(models.Model):
     full_cents = models.PositiveIntegerField()
     plan_cents = models.PositiveIntegerField(default=0)
     patient_cents = models.PositiveIntegerField()
+    tax_cents = models.PositiveIntegerField(default=0, db_default=0)
+    reserved = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How many of a limited stock it holds until they leave or will not."
+    )
     accepted = models.BooleanField(null=True)
     asked_back = models.BooleanField(
         db_default=False,

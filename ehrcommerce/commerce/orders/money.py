@@ -4,12 +4,12 @@ Everything here runs under the order's row lock and calls nobody: acts on money 
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.orders import ledger, moves, signals
 from ehrcommerce.commerce.orders.events import Code, note
-from ehrcommerce.commerce.orders.models import Order, OrderLine, Payment
+from ehrcommerce.commerce.orders.models import Order, OrderFee, OrderLine, Payment
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.suppliers.ports import PaymentStatus
@@ -137,8 +137,12 @@ def reconcile(order: Order, payment: Payment, why: str, *, at: datetime) -> None
 
 
 def due_cents(order: Order) -> int:
-    """What the patient owes: the lines that a supplier has taken and not given back."""
-    return OrderLine.objects.filter(order=order, accepted=True).aggregate(sum=Sum("patient_cents"))["sum"] or 0
+    """What the patient owes: the lines that a supplier has taken and not given back, with their tax, and shipping for
+    each kind of which there is such a line."""
+    taken = OrderLine.objects.filter(order=order, accepted=True)
+    items = taken.aggregate(sum=Sum(F("patient_cents") + F("tax_cents")))["sum"] or 0
+    fees = OrderFee.objects.filter(order=order, waived=False, kind__in=taken.values("offer_line__kind"))
+    return items + (fees.aggregate(sum=Sum(F("cents") + F("tax_cents")))["sum"] or 0)
 
 
 def live_payment(order: Order) -> Payment | None:

@@ -6,9 +6,13 @@ from uuid import UUID
 from django.db import transaction
 
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.catalog import stock
 from ehrcommerce.commerce.orders.events import note
-from ehrcommerce.commerce.orders.models import Order
-from ehrcommerce.commerce.orders.states import MONEY_MOVES, check, way
+from ehrcommerce.commerce.orders.models import Order, OrderLine
+from ehrcommerce.commerce.orders.states import MONEY_MOVES, OrderState, check, way
+
+OVER = (OrderState.CANCELLED, OrderState.REFUSED)
+LEFT = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED, OrderState.RETURNED)
 
 
 def lock(order_id: int) -> Order:
@@ -21,6 +25,21 @@ def lock_by_public_id(public_id: UUID | str) -> Order:
     return (
         Order.objects.select_for_update(of=("self",)).select_related("offer", "organization").get(public_id=public_id)
     )
+
+
+# Where an order holds items that it will not get, or that have left: their stock is settled.
+LETS_GO = frozenset(OrderState.values) - {OrderState.QUOTED, OrderState.GATED}
+
+
+def _let_go(order: Order) -> None:
+    """What will not be sent goes back into stock; what has left is gone. Once for each line."""
+    held = OrderLine.objects.filter(order=order, reserved__gt=0).select_related("offer_line")
+    for line in held:
+        if order.state in OVER or line.accepted is False:
+            stock.put_back({line.offer_line.product_id: line.reserved})
+        elif order.state not in LEFT:
+            continue
+        OrderLine.objects.filter(pk=line.pk).update(reserved=0)
 
 
 def move(
@@ -40,5 +59,7 @@ def move(
         order.money = money
     order.changed_at = at
     order.save(update_fields=["state", "money", "changed_at"])
+    if order.state in LETS_GO:
+        _let_go(order)
     if code:
         note(order, code, by=by, at=at, detail=detail)

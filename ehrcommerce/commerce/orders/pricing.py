@@ -3,10 +3,13 @@ the patient pays. What the plan does not say never becomes zero: the patient the
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from itertools import groupby
 from typing import Any
 
+from ehrcommerce.commerce.catalog.rules import Rules, rules_for
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.suppliers.ports import EligibilityAnswer
 
@@ -24,6 +27,16 @@ class QuoteLine:
     plan_cents: int
     patient_cents: int
     plan_state: str
+    tax_cents: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """Shipping of one parcel: everything of one kind."""
+
+    kind: str
+    cents: int
+    tax_cents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +47,8 @@ class Quote:
     uses_plan: bool
     plan_reason: str
     version: str
+    state: str = ""
+    fees: tuple[Fee, ...] = ()
 
     @property
     def full_cents(self) -> int:
@@ -48,6 +63,19 @@ class Quote:
         return sum(line.patient_cents for line in self.lines)
 
     @property
+    def shipping_cents(self) -> int:
+        return sum(fee.cents for fee in self.fees)
+
+    @property
+    def tax_cents(self) -> int:
+        return sum(line.tax_cents for line in self.lines) + sum(fee.tax_cents for fee in self.fees)
+
+    @property
+    def total_cents(self) -> int:
+        """What is paid. Without shipping and tax as long as `state`, where it goes, is not known."""
+        return self.patient_cents + self.shipping_cents + self.tax_cents
+
+    @property
     def plan_unknown(self) -> bool:
         """Whether the plan was asked and did not say for some line."""
         return any(line.plan_state == UNKNOWN for line in self.lines)
@@ -55,11 +83,43 @@ class Quote:
 
 def quote(lines: Sequence[OfferLine], answer: EligibilityAnswer | None = None) -> Quote:
     """Price `lines`; `answer` None means that the patient pays without a plan. `line_id` of the answer is the offer
-    line's public id."""
+    line's public id. Shipping and tax are not in it: `delivered` adds them."""
     priced = tuple(_line(line, answer) for line in lines)
     uses_plan = any(line.plan_state == COVERED for line in priced)
     reason = answer.reason if answer else ""
     return Quote(priced, uses_plan, reason, _version(priced, uses_plan))
+
+
+def delivered(items: Quote, lines: Sequence[OfferLine], *, state: str, on: date) -> Quote:
+    """The same items sent to `state`: with the shipping fee of each parcel, and the sales tax on what the patient pays
+    for each item and each parcel. `on` is the clinic's day. Raises NoRule."""
+    rules = rules_for(organization_id=lines[0].organization_id, state=state, on=on)
+    by_id = {str(line.public_id): line for line in lines}
+    taxed = tuple(
+        replace(
+            one, tax_cents=rules.tax(by_id[one.offer_line_public_id].product.taxed_as, one.patient_cents)
+        )
+        for one in items.lines
+    )  # fmt: skip
+    fees = tuple(_fee(kind, list(group), rules) for kind, group in _parcels(lines))
+    version = _version(taxed, items.uses_plan, state=state, fees=fees)
+    return Quote(taxed, items.uses_plan, items.plan_reason, version, state, fees)
+
+
+def undelivered(value: Quote) -> Quote:
+    """The items alone again, as they were before anybody knew where they go."""
+    lines = tuple(replace(line, tax_cents=0) for line in value.lines)
+    return Quote(lines, value.uses_plan, value.plan_reason, _version(lines, value.uses_plan))
+
+
+def _parcels(lines: Sequence[OfferLine]) -> Iterator[tuple[str, Iterator[OfferLine]]]:
+    return groupby(sorted(lines, key=lambda line: line.kind), key=lambda line: line.kind)
+
+
+def _fee(kind: str, lines: Sequence[OfferLine], rules: Rules) -> Fee:
+    grams = sum(line.product.weight_grams * line.quantity for line in lines)
+    cents = rules.shipping(kind, grams=grams, cents=sum(line.price_cents * line.quantity for line in lines))
+    return Fee(kind, cents, rules.shipping_tax(cents))
 
 
 def _line(line: OfferLine, answer: EligibilityAnswer | None) -> QuoteLine:
@@ -79,8 +139,9 @@ def _pays(line: OfferLine, full: int, answer: EligibilityAnswer | None) -> tuple
     return (UNKNOWN, full) if pays is None else (COVERED, min(pays, full))
 
 
-def _version(lines: Sequence[QuoteLine], uses_plan: bool) -> str:
-    text = json.dumps([[asdict(line) for line in lines], uses_plan], sort_keys=True, separators=(",", ":"))
+def _version(lines: Sequence[QuoteLine], uses_plan: bool, *, state: str = "", fees: Sequence[Fee] = ()) -> str:
+    parts = [[asdict(line) for line in lines], uses_plan, state, [asdict(fee) for fee in fees]]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -91,4 +152,7 @@ def as_json(value: Quote) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Quote:
     lines = tuple(QuoteLine(**line) for line in value["lines"])
-    return Quote(lines, value["uses_plan"], value["plan_reason"], value["version"])
+    fees = tuple(Fee(**fee) for fee in value.get("fees", ()))
+    return Quote(
+        lines, value["uses_plan"], value["plan_reason"], value["version"], value.get("state", ""), fees
+    )  # fmt: skip

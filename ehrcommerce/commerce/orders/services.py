@@ -9,11 +9,13 @@ from django.db.models import QuerySet
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.catalog import stock
+from ehrcommerce.commerce.catalog.rules import NoRule
 from ehrcommerce.commerce.offers import links
 from ehrcommerce.commerce.offers.models import OfferLine, PurchaseLink
-from ehrcommerce.commerce.orders import errors, money, moves, signals
+from ehrcommerce.commerce.orders import errors, money, moves, pricing, signals
 from ehrcommerce.commerce.orders.events import Code, note
-from ehrcommerce.commerce.orders.models import Order, OrderLine, Payment
+from ehrcommerce.commerce.orders.models import Order, OrderFee, OrderLine, Payment
 from ehrcommerce.commerce.orders.pricing import Quote, QuoteLine
 from ehrcommerce.commerce.orders.states import IllegalMove, MoneyState, OrderState
 from ehrcommerce.outbox import services as outbox
@@ -34,28 +36,36 @@ GONE = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED, OrderSta
 def place_order(*, link: PurchaseLink, quote: Quote, ship_to: ShipTo, language: str, by: Actor, at: datetime) -> Order:
     """Turn the confirmed quote of a verified link into one order. The same link again gives the same order.
 
-    quote: covers exactly the offer's lines at the offer's prices, else QuoteChanged. Raises LinkOver.
+    quote: covers exactly the offer's lines at the offer's prices, with shipping and tax to `ship_to`, else
+    QuoteChanged. Limited stock is reserved: SoldOut. Raises LinkOver, NotSoldThere.
     """
     locked = PurchaseLink.objects.select_for_update(of=("self",)).select_related("offer").get(pk=link.pk)
     earlier = Order.objects.filter(offer=locked.offer).exclude(state__in=OVER).first()
     if earlier is not None:
         return earlier
-    lines = list(OfferLine.objects.filter(offer=locked.offer).order_by("pk"))
+    lines = list(OfferLine.objects.filter(offer=locked.offer).select_related("product", "offer").order_by("pk"))
     pairs = _paired(lines, quote)
+    _require_delivery(locked, lines, quote, ship_to, at)
     if not links.spend(link_id=locked.pk, at=at):
         raise errors.LinkOver
+    taken = _reserve(pairs)
     order = _write_order(locked, quote, ship_to, language, at)
     for line, priced in pairs:
         OrderLine.objects.create(
             organization_id=order.organization_id, order=order, offer_line=line, quantity=priced.quantity,
             full_cents=priced.full_cents, plan_cents=priced.plan_cents, patient_cents=priced.patient_cents,
+            tax_cents=priced.tax_cents, reserved=priced.quantity if line.product.pk in taken else 0,
         )  # fmt: skip
+    for fee in quote.fees:
+        OrderFee.objects.create(
+            organization_id=order.organization_id, order=order, kind=fee.kind, cents=fee.cents, tax_cents=fee.tax_cents
+        )
     note(order, Code.PLACED, by=by, at=at)
     audit.record(
         organization_id=order.organization_id, by=by, action="order.placed", entity=f"order:{order.public_id}", at=at,
         customer_key=locked.offer.customer_key,
     )  # fmt: skip
-    if order.patient_cents == 0:
+    if order.total_cents == 0:
         moves.move(order, state=OrderState.AUTHORIZED, by=by, at=at)
         signals.authorized.send(sender=Order, order=order, at=at)
     return order
@@ -75,6 +85,27 @@ def _paired(lines: list[OfferLine], quote: Quote) -> list[tuple[OfferLine, Quote
     return pairs
 
 
+def _require_delivery(link: PurchaseLink, lines: list[OfferLine], quote: Quote, ship_to: ShipTo, at: datetime) -> None:
+    """Shipping and tax are those of this address and this day, to the cent (REL-P26)."""
+    try:
+        now = pricing.delivered(pricing.undelivered(quote), lines, state=ship_to.state, on=link.day_of(at))
+    except NoRule as problem:
+        raise errors.NotSoldThere from problem
+    if now.version != quote.version:
+        raise errors.QuoteChanged
+
+
+def _reserve(pairs: list[tuple[OfferLine, QuoteLine]]) -> dict[int, int]:
+    """Take the items out of stock, all or none."""
+    wanted: dict[int, int] = {}
+    for line, priced in pairs:
+        wanted[line.product.pk] = wanted.get(line.product.pk, 0) + priced.quantity
+    try:
+        return stock.take(wanted)
+    except stock.OutOfStock as problem:
+        raise errors.SoldOut from problem
+
+
 def _write_order(link: PurchaseLink, quote: Quote, ship_to: ShipTo, language: str, at: datetime) -> Order:
     """With a number that nobody can guess from another; drawn again in the rare case that it is taken."""
     while True:
@@ -82,6 +113,7 @@ def _write_order(link: PurchaseLink, quote: Quote, ship_to: ShipTo, language: st
             organization_id=link.organization_id, offer=link.offer, number=new_number(), language=language,
             uses_plan=quote.uses_plan, quote_version=quote.version, full_cents=quote.full_cents,
             plan_cents=quote.plan_cents, patient_cents=quote.patient_cents, placed_at=at, changed_at=at,
+            shipping_cents=quote.shipping_cents, tax_cents=quote.tax_cents,
             ship_to={name: getattr(ship_to, name) for name in ShipTo.__slots__},
         )  # fmt: skip
         try:
@@ -122,13 +154,13 @@ def _started(order: Order, by: Actor, at: datetime) -> Payment:
 @transaction.atomic(durable=True)
 def _plan_payment(order: Order, by: Actor, at: datetime) -> tuple[Payment, Effect]:
     locked = moves.lock(order.pk)
-    if locked.state != OrderState.QUOTED or locked.patient_cents == 0:
+    if locked.state != OrderState.QUOTED or locked.total_cents == 0:
         raise errors.NothingToPay
     payment = money.live_payment(locked)
     if payment is None:
         supplier = chosen.choose(organization_id=locked.organization_id, port=Port.PAYMENT, at=at)
         payment = Payment.objects.create(
-            organization_id=locked.organization_id, order=locked, supplier=supplier, amount_cents=locked.patient_cents,
+            organization_id=locked.organization_id, order=locked, supplier=supplier, amount_cents=locked.total_cents,
             currency=locked.currency, created_at=at, changed_at=at,
         )  # fmt: skip
         audit.record(

@@ -120,6 +120,8 @@ class Cy:
         return self.browser.get(path, **more)
 
     def post(self, path: str, **values: str) -> HTML:
+        if path == "/c/pay/" and "quote" not in values:
+            values["quote"] = self.quote(path)
         return self.browser.post(path, values)
 
     def answer(self, **changes: str) -> HTML:
@@ -147,12 +149,10 @@ class Cy:
         """The consent boxes of the price page, all ticked."""
         return dict(re.findall(r'name="(agree_\w+)" value="([0-9a-f]+)"', self.get("/c/price/").content.decode()))
 
-    def quote(self) -> str:
-        """The version that stands on the price page."""
-
-        found = re.search(r'name="quote" value="([0-9a-f]+)"', self.get("/c/price/").content.decode())
-        assert found is not None
-        return found[1]
+    def quote(self, path: str = "/c/price/") -> str:
+        """The version that stands on the price page, or on another; "" where none does."""
+        found = re.search(r'name="quote" value="([0-9a-f]+)"', self.get(path).content.decode())
+        return found[1] if found else ""
 
     def ship(self, *, plan: bool = False) -> HTML:
         self.agree(plan=plan)

@@ -97,7 +97,7 @@ def test_the_receipt_has_the_three_numbers_and_can_keep_quiet(cy: Cy) -> None:
     paid(cy, plan=True)
     text = words(cy.get("/c/receipt/"))
     assert "Metformin 500 mg tablets" in text
-    assert "Full price $48.00 Your plan pays \N{MINUS SIGN}$36.00 You pay $12.00" in text
+    assert "Full price $48.00 Your plan pays \N{MINUS SIGN}$36.00 Shipping $0.00 Sales tax $0.00 You pay $12.00" in text
     assert "Metformin" not in cy.get("/c/receipt/?plain=1").content.decode()
 
 

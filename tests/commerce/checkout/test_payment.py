@@ -3,13 +3,15 @@
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 
-from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.catalog.models import Product, ShippingRule, TaxRule
 from ehrcommerce.commerce.checkout import quotes
 from ehrcommerce.commerce.checkout.models import CheckoutSession
 from ehrcommerce.commerce.offers.models import OfferLine
@@ -17,7 +19,7 @@ from ehrcommerce.commerce.orders.models import Order, Payment
 from ehrcommerce.commerce.orders.pricing import Quote, QuoteLine
 from ehrcommerce.suppliers.models import Supplier
 from ehrcommerce.vault import walls
-from tests.commerce.checkout.conftest import EMAIL, METER, Cy, words
+from tests.commerce.checkout.conftest import EMAIL, METER, Cy, Shop, words
 
 
 def orders(cy: Cy) -> list[Order]:
@@ -57,13 +59,13 @@ def test_pressing_pay_twice_makes_one_order_and_one_payment(cy: Cy) -> None:
 
 def test_two_presses_at_once_make_one_order_and_one_payment(cy: Cy) -> None:
     cy.ship()
-    cookie = cy.browser.cookies["__Host-checkout"].value
+    cookie, shown = cy.browser.cookies["__Host-checkout"].value, cy.quote("/c/pay/")
 
     def press(_: int) -> int:
         browser = Client()
         browser.cookies["__Host-checkout"] = cookie
         try:
-            return browser.post("/c/pay/").status_code
+            return browser.post("/c/pay/", {"quote": shown}).status_code
         finally:
             connection.close()
 
@@ -176,9 +178,10 @@ def test_prices_of_items_that_even_out_are_said_so() -> None:
     other = QuoteLine("b", "B", 1, 500, 0, 500, "not_asked")
     before = Quote((line, other), False, "", "1")
     cheaper = replace(line, full_cents=900, patient_cents=900), replace(other, full_cents=600, patient_cents=600)
-    assert quotes.changes(before, Quote(cheaper, False, "", "2")) == [
-        "You still pay $15.00.", "Prices of single items changed. The sum did not.",
-    ]  # fmt: skip
+    with translation.override("en"):
+        assert quotes.changes(before, Quote(cheaper, False, "", "2")) == [
+            "You still pay $15.00.", "Prices of single items changed. The sum did not.",
+        ]  # fmt: skip
 
 
 def test_try_again_may_lead_to_a_payment_page_that_was_away_when_the_page_was_shown(cy: Cy) -> None:
@@ -229,3 +232,44 @@ def test_the_link_leads_to_the_order_afterwards_and_charges_nobody_twice(cy: Cy)
     cy.shop.outside.processor.state = "authorized"
     assert later.get("/c/pay/").headers["Location"] == "/c/follow/"
     assert len(orders(cy)) == 1
+
+
+def test_the_price_on_the_pay_page_has_shipping_and_tax_and_is_the_one_that_is_paid(shop: Shop) -> None:
+    cy = Cy(shop, shop.offer(("GLU", METER)))
+    here = {"organization": shop.clinic, "state": "WA", "starts_on": date(2026, 11, 1)}
+    with walls.organization(shop.clinic.pk):
+        TaxRule.objects.create(**here, tax_class="medical_device", rate_ppm=65_000)
+        rule = ShippingRule.objects.create(**here, fee_cents=695)
+    cy.ship()
+    text = words(cy.get("/c/pay/"))
+    assert "Full price $24.95 Your plan pays Not used Shipping $6.95 Sales tax $1.62 You pay $33.52" in text
+    shown = cy.quote("/c/pay/")
+    with walls.organization(shop.clinic.pk):
+        ShippingRule.objects.filter(pk=rule.pk).update(fee_cents=995)
+    changed = cy.post("/c/pay/", quote=shown)
+    assert changed.status_code == 409
+    assert "It was $33.52. It is $36.52 now." in words(changed)
+    assert orders(cy) == []
+    cy.post("/c/new-price/", quote=cy.quote("/c/pay/"))
+    assert cy.post("/c/pay/", quote=shown).status_code == 409  # another tab still shows the old price
+    assert cy.post("/c/pay/").status_code == 303
+    assert orders(cy)[0].total_cents == payments(cy)[0].amount_cents == 3652
+
+
+def test_a_state_without_a_rule_is_said_on_the_address_page(shop: Shop) -> None:
+    with walls.organization(shop.clinic.pk):
+        ShippingRule.objects.all().delete()
+    cy = Cy(shop, shop.offer(("GLU", METER)))
+    answer = cy.ship()
+    assert answer.status_code == 422
+    assert "We cannot send this to WA yet." in words(answer)
+
+
+def test_sold_out_is_said_and_nothing_is_charged(shop: Shop) -> None:
+    cy = Cy(shop, shop.offer(("GLU", METER)))
+    cy.ship()
+    with walls.organization(shop.clinic.pk):
+        Product.objects.filter(sku="GLU").update(in_stock=0)
+    answer = cy.post("/c/pay/")
+    assert (answer.status_code, "This is sold out" in words(answer)) == (409, True)
+    assert orders(cy) == []

@@ -206,7 +206,8 @@ def test_old_and_doubled_news_moves_nothing(shop: Shop) -> None:
 def test_nothing_due_needs_no_payment(shop: Shop) -> None:
     link = shop.link(KIT)
     (line,) = link.offer.lines.select_related("product")
-    quote = pricing.quote([line], EligibilityAnswer("covered", "", {str(line.public_id): 0}))
+    items = pricing.quote([line], EligibilityAnswer("covered", "", {str(line.public_id): 0}))
+    quote = pricing.delivered(items, [line], state=HOME.state, on=link.day_of(timezone.now()))
     order = services.place_order(link=link, quote=quote, ship_to=HOME, language="en", by=CY, at=timezone.now())
     assert order.state == "authorized"
     with pytest.raises(errors.NothingToPay):

@@ -90,7 +90,7 @@ def receipt(request: CheckoutRequest) -> HttpResponse:
     """For the printer, the insurer and the tax form; `?plain=1` leaves out the names of the items."""
     order = _order(request)
     lines = list(order.lines.select_related("offer_line__product").order_by("pk"))
-    sums = tracker.sums_of(lines)
+    sums = tracker.sums_of(lines, order.fees.all())
     items = [
         (line.offer_line.name(language()), amount_of(line.offer_line.product.quantity_basis, language()), line)
         for line in lines

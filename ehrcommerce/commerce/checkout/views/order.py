@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.catalog.rules import NoRule
 from ehrcommerce.commerce.checkout import consents, coverage, quotes, services
 from ehrcommerce.commerce.checkout.consents import Words
 from ehrcommerce.commerce.checkout.directions import Directions, amount_of, directions_of
@@ -28,6 +29,7 @@ from ehrcommerce.commerce.checkout.views.guards import (
 )
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.offers.services import lines_of
+from ehrcommerce.commerce.orders import pricing
 from ehrcommerce.policy import table
 from ehrcommerce.policy.digests import from_json as packet_of
 from ehrcommerce.policy.packets import OrderedItem, ShipTo
@@ -208,10 +210,19 @@ def _ship(request: CheckoutRequest, form: AddressForm) -> HttpResponse | None:
         form.add_error("state" if form.typed else "place", words)
         return None
     session.ship_to = asdict(ship_to)
+    seen = quotes.confirmed(session)
+    try:
+        total = quotes.total_of(session, timezone.now())
+    except NoRule:
+        words = _("We cannot send this to %(state)s yet. Choose another address, or call us.")
+        form.add_error("state" if form.typed else "place", words % {"state": ship_to.state})
+        return None
+    if seen is not None and pricing.undelivered(seen).version == pricing.undelivered(total).version:
+        quotes.confirm(session, total)  # the pay page shows it in full; pressing its button is the yes
     if consents.missing(session, wanted):
         services.advance(session, Stage.PRICE, "ship_to")
         return redirect("checkout:price")
-    services.advance(session, Stage.PAY, "ship_to")
+    services.advance(session, Stage.PAY, "ship_to", "quote")
     return redirect("checkout:pay")
 
 

@@ -9,6 +9,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
+from ehrcommerce.commerce.catalog.rules import NoRule
 from ehrcommerce.commerce.checkout import coverage, quotes, services
 from ehrcommerce.commerce.checkout.models import Stage
 from ehrcommerce.commerce.checkout.views.guards import (
@@ -22,7 +23,7 @@ from ehrcommerce.commerce.checkout.views.guards import (
     state_page,
 )
 from ehrcommerce.commerce.orders import services as orders
-from ehrcommerce.commerce.orders.errors import LinkOver, NothingToPay, QuoteChanged
+from ehrcommerce.commerce.orders.errors import LinkOver, NothingToPay, NotSoldThere, QuoteChanged, SoldOut
 from ehrcommerce.commerce.orders.models import Order, Payment
 from ehrcommerce.commerce.orders.pricing import Quote
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
@@ -56,15 +57,23 @@ def _pay(request: CheckoutRequest) -> HttpResponse:
     if request.checkout.order is not None:
         return _pay_again(request, request.checkout.order)
     _refresh_coverage(request)
-    quote = quotes.quote_of(request.checkout)
+    try:
+        quote = quotes.total_of(request.checkout, timezone.now())
+    except NoRule:
+        return redirect("checkout:where")
     before = quotes.confirmed(request.checkout)
     if before is None or before.version != quote.version:
-        changes = quotes.changes(before, quote) if before else []
-        values = {"changes": changes, "quote": quote, "plan": quotes.plan_words(quote)}
-        return page(request, "price_changed", values, status=409)
-    if request.method == "POST":
-        return _place(request, quote)
-    return _summary(request, quote.patient_cents)
+        return _price_changed(request, before, quote)
+    if request.method != "POST":
+        return _summary(request, quote.total_cents, quote=quote)
+    if request.POST.get("quote") != quote.version:
+        return _price_changed(request, None, quote)  # the page that was pressed showed another price
+    return _place(request, quote)
+
+
+def _price_changed(request: CheckoutRequest, before: Quote | None, now: Quote) -> HttpResponse:
+    values = {"changes": quotes.changes(before, now) if before else [], "quote": now, "plan": quotes.plan_words(now)}
+    return page(request, "price_changed", values, status=409)
 
 
 def _refresh_coverage(request: CheckoutRequest) -> None:
@@ -74,10 +83,15 @@ def _refresh_coverage(request: CheckoutRequest) -> None:
         coverage.ask(session, at=at)
 
 
-def _summary(request: CheckoutRequest, cents: int, *, said: str = "", status: int = 200) -> HttpResponse:
+def _summary(
+    request: CheckoutRequest, cents: int, *, said: str = "", status: int = 200, quote: Quote | None = None
+) -> HttpResponse:
     session = request.checkout
     ship_to = session.order.ship_to if session.order else session.ship_to
-    values = {"cents": cents, "ship_to": ShipTo(**ship_to), "said": said}
+    values = {
+        "cents": cents, "ship_to": ShipTo(**ship_to), "said": said, "quote": quote,
+        "plan": quotes.plan_words(quote) if quote else "",
+    }  # fmt: skip
     return page(request, "pay", values, status=status)
 
 
@@ -92,6 +106,10 @@ def _place(request: CheckoutRequest, quote: Quote) -> HttpResponse:
         return state_page(request, "expired", clinic=session.organization, status=410)
     except QuoteChanged:
         return redirect("checkout:price")
+    except SoldOut:
+        return state_page(request, "sold_out", clinic=session.organization, status=409)
+    except NotSoldThere:
+        return redirect("checkout:where")
     session.order = order
     services.advance(session, Stage.PAY, "order")
     return _to_payment(request, order)
@@ -108,7 +126,7 @@ def _pay_again(request: CheckoutRequest, order: Order) -> HttpResponse:
     if request.method == "POST":
         return _to_payment(request, order)
     said = "" if payment is None else "open" if payment.state in WAITING else "failed"
-    return _summary(request, order.patient_cents, said=said)
+    return _summary(request, order.total_cents, said=said)
 
 
 def _to_payment(request: CheckoutRequest, order: Order) -> HttpResponse:
@@ -121,7 +139,7 @@ def _to_payment(request: CheckoutRequest, order: Order) -> HttpResponse:
     except NothingToPay:
         return _to_follow(request)
     except NoSupplier:
-        return _summary(request, order.patient_cents, said="later", status=503)
+        return _summary(request, order.total_cents, said="later", status=503)
     if payment.page_url and payment.state in WAITING:
         response = HttpResponse(status=303)
         response.headers["Location"] = payment.page_url
@@ -161,7 +179,7 @@ def back(request: CheckoutRequest, payment_id: UUID) -> HttpResponse:
         known = not in_doubt and (payment.changed_at >= at or not payment.page_url)
         ready = known and payment.state == "open" and payment.page_url
         return page(request, "checking", {"payment": payment, "ready": ready, "known": known, "in_doubt": in_doubt})
-    return _summary(request, order.patient_cents, said="failed")
+    return _summary(request, order.total_cents, said="failed")
 
 
 @asked_by(*READ_OR_POST)
@@ -171,7 +189,10 @@ def accept_price(request: CheckoutRequest) -> HttpResponse:
     session = request.checkout
     if session.order is not None:
         return redirect("checkout:pay")
-    quote = quotes.quote_of(session)
+    try:
+        quote = quotes.total_of(session, timezone.now())
+    except NoRule:
+        return redirect("checkout:where")
     if request.POST.get("quote") == quote.version:
         quotes.confirm(session, quote)
         session.save(update_fields=["quote"])

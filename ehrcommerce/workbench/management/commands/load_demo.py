@@ -17,7 +17,9 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from ehrcommerce.accounts.models import Agreement, Organization, Role, User
 from ehrcommerce.accounts.organizations import create_organization, organization_ids
 from ehrcommerce.audit import services as audit
+from ehrcommerce.commerce.catalog import rules
 from ehrcommerce.commerce.catalog import services as catalog
+from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.suppliers.models import Port, Supplier
 from ehrcommerce.vault import walls
@@ -57,6 +59,7 @@ class Command(BaseCommand):
         catalog.load_products(
             organization, [asdict(product) for product in PRODUCTS], by=audit.system("load_demo"), at=timezone.now()
         )
+        self._rules(organization)
         self._call_back()
         self.stdout.write(json.dumps({"admin": self._administrator(organization)}))
         walls.leave()
@@ -99,6 +102,20 @@ class Command(BaseCommand):
         found.api_key, found.callback_secret = settings.SANDBOX_PARTNER_API_KEY, settings.SANDBOX_CALLBACK_SECRET
         found.save()
         return found
+
+    def _rules(self, organization: Organization) -> None:
+        """Prices hold everything at home; a parcel to California has tax and a fee, to see how that looks."""
+        since = date(2026, 1, 1)
+        rules.add_free_rules(organization_id=organization.pk, starts_on=since)
+        for tax_class, rate_ppm in (("medical_device", 72_500), ("lab_kit", 72_500)):
+            TaxRule.objects.get_or_create(
+                organization=organization, state="CA", tax_class=tax_class, starts_on=since,
+                defaults={"rate_ppm": rate_ppm},
+            )  # fmt: skip
+        ShippingRule.objects.get_or_create(
+            organization=organization, state="CA", kind="", from_grams=0, from_cents=0, starts_on=since,
+            defaults={"fee_cents": 695},
+        )  # fmt: skip
 
     def _call_back(self) -> None:
         """Tell the sandbox's partners where this app listens."""
