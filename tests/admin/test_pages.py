@@ -143,6 +143,7 @@ def test_codes_of_a_product_are_spelled_as_the_launch_looks_for_them(as_role: Si
         "name_es": "M",
         "price_cents": "100",
         "currency": "USD",
+        "weight_grams": "0",
         "active": "on",
         "codes-TOTAL_FORMS": "2",
         "codes-INITIAL_FORMS": "0",
@@ -186,7 +187,7 @@ def test_history_is_the_audit_with_names_of_fields(as_role: SignedIn, shop: Shop
     client, address = as_role(Role.CATALOG), f"/admin/catalog/product/{product.pk}"
     fields = {
         "sku": product.sku, "kind": "device", "name_en": "Quiet name", "name_es": "M", "price_cents": "100",
-        "currency": "USD", "active": "on", "codes-TOTAL_FORMS": "0", "codes-INITIAL_FORMS": "0",
+        "currency": "USD", "weight_grams": "0", "active": "on", "codes-TOTAL_FORMS": "0", "codes-INITIAL_FORMS": "0",
     }  # fmt: skip
     assert client.post(f"{address}/change/", fields).status_code == 302
     assert client.get(f"{address}/history/").status_code == 403

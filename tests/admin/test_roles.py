@@ -11,7 +11,7 @@ from django.utils import timezone
 from ehrcommerce.accounts.models import Agreement, Role
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit.models import AuditEvent
-from ehrcommerce.commerce.catalog.models import UnmappedCode
+from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.offers.models import PurchaseLink
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.outbox.models import Effect
@@ -31,6 +31,8 @@ TABLE: dict[str, dict[str, str]] = {
     "suppliers.supplier": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "catalog.product": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "catalog.unmappedcode": dict.fromkeys(ALL, "v") | {"catalog": "vc", "administrator": "vc"},
+    "catalog.taxrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
+    "catalog.shippingrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "offers.offer": dict.fromkeys(ALL, "v"),
     "offers.purchaselink": dict.fromkeys(ALL, "v") | {"operations": "v revoke", "administrator": "v revoke"},
     "orders.order": dict.fromkeys(ALL, "v"),
@@ -73,6 +75,8 @@ def rows(shop: Shop) -> dict[str, Any]:
         "suppliers.supplier": shop.supplier("device"),
         "catalog.product": shop.product("device"),
         "catalog.unmappedcode": code,
+        "catalog.taxrule": TaxRule.objects.latest("pk"),
+        "catalog.shippingrule": ShippingRule.objects.latest("pk"),
         "offers.offer": order.offer,
         "offers.purchaselink": PurchaseLink.objects.latest("pk"),
         "orders.order": order,
