@@ -123,6 +123,7 @@ WITHOUT: dict[str, str] = {
     "checkout/layout.html": "the frame of the patient's pages, seen on each",
     "checkout/state.html:contact": "offers hold a contact or a printed link: no walk through the pages leads here",
     "checkout/state.html:no_address": "only a printed link whose chart lost its address meanwhile; no walk leads here",
+    "checkout/state.html:sold_out": "only where somebody else buys the last one while the pay page is open",
     "ehr/order_stands.html": "only where the patient orders between the reading and the writing of one press of Send",
     "ehr/revoke_refused.html": "only where the patient orders after the list of links was shown; no walk reaches it yet",
     "ehr/base.html": "the frame of the clinician's pages, seen on each",

@@ -52,8 +52,10 @@ PLAIN = {
     "suppliers.CallbackSeen": {"event_id": OPAQUE},
     "disclosure.ConsentText": {"text": "the words that everybody reads"},
     "catalog.Product": dict.fromkeys(
-        ("sku", "name_en", "name_es", "quantity_basis", "service_type", "controlled_schedule"), PUBLIC
+        ("sku", "name_en", "name_es", "quantity_basis", "service_type", "controlled_schedule", "tax_class"), PUBLIC
     ),
+    "catalog.TaxRule": dict.fromkeys(("tax_class", "starts_on", "ends_on"), PUBLIC),
+    "catalog.ShippingRule": dict.fromkeys(("starts_on", "ends_on"), PUBLIC),
     "catalog.ProductCode": {"system": PUBLIC, "display": PUBLIC},
     "catalog.UnmappedCode": {"system": PUBLIC},
     "offers.Offer": {"trust_phrase": "two words drawn by lot", "provider_npi": STAFF},
