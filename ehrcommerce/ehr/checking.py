@@ -86,10 +86,11 @@ def examine(connection: EhrConnection, *, at: datetime, agreed: bool) -> Report:
         report.findings.append(error(OURS, problem.code, problem.sentence, problem.remedy))
         return report
     asking = Asking(connection, at)
-    document = _discovery(asking, report)
+    document, openid = _discovery(asking, report)
     _capabilities(asking, report)
+    if document is not None or openid:
+        _keys(asking, report, document or {}, openid)
     if document is not None:
-        _keys(asking, report, document)
         _own_access(asking, report, document, agreed)
     report.findings += asking.clock()
     return report
@@ -134,29 +135,31 @@ def _who_gets_in(connection: EhrConnection) -> Iterable[Finding]:
         )  # fmt: skip
 
 
-def _discovery(asking: Asking, report: Report) -> Json | None:
-    """The SMART configuration, if it can be used at all."""
+def _discovery(asking: Asking, report: Report) -> tuple[Json | None, Json]:
+    """The SMART configuration, if it can be used at all; and the OpenID document, which names keys and issuer where the
+    first one does not. D3: launches need the first one, so a missing one stays wrong beside any OpenID document."""
     address, what = f"{asking.base}/.well-known/smart-configuration", "The EHR's SMART configuration"
     try:
         document = asking.object(address, what, most=discovery.MAX_DOCUMENT)
     except NotUsable as problem:
         report.findings.append(problem.finding)
-        if problem.finding.code in ("R-HTTP", "R-JSON") and _openid(asking, {}):
+        openid = _openid(asking, {}) if problem.finding.code in ("R-HTTP", "R-JSON") else {}
+        if openid:
             report.findings.append(
                 warning(
                     published.STEP,
                     "D-OPENID",
-                    "The EHR has an OpenID document, but no SMART configuration.",
+                    "The EHR has an OpenID document, but no SMART configuration: launches are refused until it has one.",
                     "The address is probably right. Ask its administrator to switch on SMART App Launch for it.",
                 )
             )
-        return None
+        return None, openid
     connection = asking.connection
     report.findings.append(good(published.STEP, "D-OK", "The EHR's SMART configuration can be read."))
     report.findings += published.endpoints(document, connection)
     report.findings += published.protections(document, connection)
     report.findings += published.abilities(document, connection)
-    return document
+    return document, _openid(asking, document)
 
 
 def _openid(asking: Asking, document: Mapping[str, Any]) -> Json:
@@ -174,9 +177,8 @@ def _openid(asking: Asking, document: Mapping[str, Any]) -> Json:
     return {}
 
 
-def _keys(asking: Asking, report: Report, document: Json) -> None:
+def _keys(asking: Asking, report: Report, document: Json, openid: Json) -> None:
     connection = asking.connection
-    openid = _openid(asking, document)
     report.findings += published.issuers(document, openid, connection)
     address = connection.jwks_uri or published.endpoint(document, "jwks_uri", connection)
     if connection.jwks_source == "openid_configuration" or not address:

@@ -23,6 +23,7 @@ from ehrcommerce.ehr.errors import (
     EhrUnreachable,
     EndpointElsewhere,
     IssuerChanged,
+    NoSmartConfiguration,
     PkceDowngrade,
 )
 from ehrcommerce.ehr.models import EhrConnection
@@ -110,11 +111,12 @@ def configuration(connection: EhrConnection) -> SmartConfiguration:
 
 def _fetch_configuration(connection: EhrConnection) -> tuple[SmartConfiguration, float]:
     base = connection.fhir_base.rstrip("/")
-    answer, document = _document(connection, f"{base}/.well-known/smart-configuration")
+    answer, document = _document(connection, f"{base}/.well-known/smart-configuration", missing=NoSmartConfiguration)
     found = read_configuration(document, connection)
     wanted = connection.jwks_source == OPENID or (connection.jwks_source == SMART and not found.jwks_uri)
-    if wanted and not connection.jwks_uri:
-        found = _with_openid_keys(connection, found)
+    keyless = wanted and not connection.jwks_uri
+    if keyless or not (found.issuer or connection.issuers):
+        found = _with_openid(connection, found, keys=keyless)
     return found, _life_s(answer)
 
 
@@ -164,15 +166,17 @@ def _jwks_uri(document: Mapping[str, Any], connection: EhrConnection) -> str:
     return connection.jwks_uri or jwks_uri
 
 
-def _with_openid_keys(connection: EhrConnection, found: SmartConfiguration) -> SmartConfiguration:
-    """I2: older EHRs name their keys in the OpenID document only, below the issuer or else below the FHIR base."""
+def _with_openid(connection: EhrConnection, found: SmartConfiguration, *, keys: bool) -> SmartConfiguration:
+    """I2: older EHRs name their keys, or their issuer, in the OpenID document only, below the issuer or else below the
+    FHIR base. Where the SMART configuration itself is missing, D3 comes first: this document does not take its place."""
     issuers = connection.issuers if connection.oidc_issuer else (*filter(None, [found.issuer]), *connection.issuers)
     document = _openid_document(connection, issuers[0] if issuers else connection.fhir_base)
     issuer = _text(document, "issuer")
     if not issuer or (issuers and issuer not in issuers):
         alerts.note(connection, alerts.ISSUER, timezone.now())
         raise IssuerChanged
-    return replace(found, issuer=found.issuer or issuer, jwks_uri=_endpoint(document, "jwks_uri", connection))
+    jwks_uri = _endpoint(document, "jwks_uri", connection) if keys else found.jwks_uri
+    return replace(found, issuer=found.issuer or issuer, jwks_uri=jwks_uri)
 
 
 def _openid_document(connection: EhrConnection, issuer: str) -> dict[str, Any]:
@@ -217,11 +221,15 @@ def is_registered(connection: EhrConnection, url: str) -> bool:
     return bool(sound and safe and origin(url) in known)
 
 
-def _document(connection: EhrConnection, url: str) -> tuple[Answer, dict[str, Any]]:
+def _document(
+    connection: EhrConnection, url: str, *, missing: type[BadDiscovery] = BadDiscovery
+) -> tuple[Answer, dict[str, Any]]:
     """D1, D3: one JSON object of a sane size from the EHR itself."""
     answer = _ask(connection, url)
     if answer.status == 429 or answer.status >= 500:
         raise EhrUnreachable
+    if answer.status in (404, 410):
+        raise missing
     if not answer.ok or len(answer.body) > MAX_DOCUMENT:
         raise BadDiscovery
     try:

@@ -128,6 +128,13 @@ class BadDiscovery(LaunchRefused):
     code = "D-CONF"
 
 
+class NoSmartConfiguration(BadDiscovery):
+    """The EHR publishes no SMART configuration at the address of this connection. An administrator compares the FHIR
+    address, then asks the people who run the EHR to switch on SMART App Launch; its OpenID document alone is not enough."""
+
+    code = "D-NONE"
+
+
 class EndpointElsewhere(BadDiscovery):
     """The EHR names an address that is not registered for it. Nothing was sent there. An administrator checks the EHR
     connection's origins with the people who run the EHR."""

@@ -1,8 +1,9 @@
 """The keys by which EHRs know the app (SMART App Launch 2.2, "Client Authentication: Asymmetric"): ES384 and RS384, of
 each a current one that signs and a next one that EHRs have already fetched when its turn comes.
 
-Made on first use, sealed in the database, parsed once a process. Nothing here can serialize a private member: the key
-set is built from names of public members."""
+Made on first use, sealed in the database, parsed once a process. Which of them there are is asked at each use: after a
+leak no process signs with, or publishes, what was thrown away. Nothing here can serialize a private member: the key set
+is built from names of public members."""
 
 import hashlib
 import threading
@@ -39,7 +40,8 @@ class Held:
     key: Key
 
 
-_held: tuple[tuple[Held, ...], float] = ((), 0.0)
+Stamp = tuple[tuple[str, str], ...]
+_held: tuple[tuple[Held, ...], Stamp, float] = ((), (), 0.0)
 _parsed: dict[str, Key] = {}
 _guard = threading.Lock()
 
@@ -120,19 +122,26 @@ def forget() -> None:
     """Read the rows again at the next question."""
     global _held
     with _guard:
-        _held = ((), 0.0)
+        _held = ((), (), 0.0)
         _parsed.clear()
 
 
 def _all() -> tuple[Held, ...]:
     global _held
-    held, end = _held
-    if held and time.monotonic() < end:
+    held, known, end = _held
+    stamp = _stamp()
+    if held and known == stamp and time.monotonic() < end:
         return held
     with _guard:
         held = _read()
-        _held = (held, time.monotonic() + REREAD_S)
+        # The stamp is older than what was read, never newer: at worst it is read once more.
+        _held = (held, stamp, time.monotonic() + REREAD_S)
     return held
+
+
+def _stamp() -> Stamp:
+    """Names and states of the rows, without a key in it: one short question at each use."""
+    return tuple(SigningKey.objects.order_by("pk").values_list("kid", "state"))
 
 
 def _read() -> tuple[Held, ...]:
@@ -144,6 +153,8 @@ def _read() -> tuple[Held, ...]:
             _hold_lock()
             _fill(at, stock)
         rows = _rows(at)
+    for gone in _parsed.keys() - {row.kid for row in rows}:
+        _parsed.pop(gone, None)
     return tuple(Held(row.kid, row.alg, row.state, _parse(row)) for row in rows)
 
 

@@ -45,10 +45,14 @@ def test_one_token_serves_many_until_shortly_before_its_end(backend: EhrConnecti
 
 
 @pytest.mark.smart("K6")
-def test_many_workers_at_once_make_one_request(backend: EhrConnection, ehr: FakeEhr) -> None:
+def test_many_workers_at_once_make_one_request(
+    backend: EhrConnection, ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ehrcommerce.ehr import keys
 
     keys.signing_key("ES384")  # the threads must not need this test's transaction
+    stamp = keys._stamp()
+    monkeypatch.setattr(keys, "_stamp", lambda: stamp)
     ehr.slow_s = 0.1
     threads = [
         threading.Thread(target=backend_services.token, args=(backend,), kwargs={"scopes": SCOPES}) for _ in range(8)

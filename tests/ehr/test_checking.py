@@ -186,6 +186,18 @@ def test_a_missing_configuration_beside_an_openid_document_is_told(row: EhrConne
     assert "probably right" in wrong(row)["D-OPENID"].remedy
 
 
+def test_keys_and_issuer_are_looked_at_without_a_smart_configuration_too(row: EhrConnection, ehr: FakeEhr) -> None:
+    """So that one call to the EHR's administrator settles all; a launch is refused all the same (D3)."""
+    said = {"issuer": ehr.base, "jwks_uri": f"{ehr.url}/jwks"}
+    ehr.replies |= {SMART: (404, {}, b""), OPENID: as_json(said)}
+    found = look(row)
+    assert (found["R-HTTP"].severity, found["D-OPENID"].severity) == (ERROR, WARNING)
+    assert "launches are refused" in found["D-OPENID"].sentence
+    assert (found["K-OK"].severity, found["D-ISS"].severity) == (OK, OK)
+    ehr.replies[OPENID] = as_json({"issuer": ehr.base})
+    assert wrong(row)["K-ADDR"].severity == ERROR
+
+
 def test_keys_that_only_the_openid_document_names_are_found(row: EhrConnection, ehr: FakeEhr) -> None:
     ehr.document = {"jwks_uri": None}
     ehr.replies[OPENID] = as_json({"issuer": ehr.base, "jwks_uri": f"{ehr.url}/jwks"})

@@ -160,6 +160,35 @@ def test_an_old_ehr_names_its_keys_in_the_openid_document(ehr: FakeEhr, connecti
         discovery.configuration(connection)
 
 
+@pytest.mark.smart("I2")
+def test_an_issuer_that_only_the_openid_document_names_is_found_there(ehr: FakeEhr, connection: EhrConnection) -> None:
+    """The keys stay those of the SMART configuration; a row that knows its issuer asks nobody."""
+    ehr.document = {"issuer": None}
+    ehr.replies["/fhir/R4/.well-known/openid-configuration"] = as_json(
+        {"issuer": "https://sso.example.org", "jwks_uri": f"{ehr.url}/other-keys"}
+    )
+    found = discovery.configuration(connection)
+    assert (found.issuer, found.jwks_uri) == ("https://sso.example.org", f"{ehr.url}/jwks")
+    connection.oidc_issuer = "https://sso.example.org"
+    ehr.asked.clear()
+    assert discovery.configuration(connection).jwks_uri == f"{ehr.url}/jwks"
+    assert ehr.paths() == [DOCUMENT]
+
+
+@pytest.mark.smart("D3")
+def test_without_a_smart_configuration_an_openid_document_opens_nothing(
+    ehr: FakeEhr, connection: EhrConnection
+) -> None:
+    """D3 comes before every other source: a whole OpenID document is not asked for what a launch needs."""
+    ehr.replies["/fhir/R4/.well-known/openid-configuration"] = as_json(ehr._document())
+    ehr.replies[DOCUMENT] = (404, {}, b"")
+    with pytest.raises(errors.NoSmartConfiguration) as raised:
+        discovery.configuration(connection)
+    assert raised.value.code == "D-NONE"
+    assert "OpenID document alone is not enough" in raised.value.remedy
+    assert ehr.paths() == [DOCUMENT]
+
+
 @pytest.mark.smart("D6", "H13")
 def test_many_launches_at_once_fetch_it_once(ehr: FakeEhr, connection: EhrConnection) -> None:
     ehr.slow_s = 0.1

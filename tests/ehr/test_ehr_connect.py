@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 
 from ehrcommerce.accounts.models import Organization
 from ehrcommerce.audit.models import AuditEvent
+from ehrcommerce.ehr import checking
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.vault import walls
 from tests import factories
@@ -69,6 +70,35 @@ def test_a_second_run_fills_in_what_came_later_and_keeps_the_rest(clinic: Organi
     assert row.enabled
     assert "Vendor:" not in said
     assert "No" not in {one["severity"] for one in row.check_findings}
+
+
+def test_what_an_administrator_changed_meanwhile_stays(
+    clinic: Organization, good: FakeEhr, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The EHR is asked for seconds. Whoever works on the row in that time loses nothing: only what was told or found is
+    written."""
+    connect(clinic, good.base, "--name=Hill EHR", "--client-id=abc", "--frame=https://one.example")
+    examine = checking.examine
+
+    def slowly(*args: Any, **more: Any) -> checking.Report:
+        report = examine(*args, **more)
+        other = EhrConnection.objects.get()
+        other.client_secret = "new"
+        other.save(update_fields=["client_secret"])
+        EhrConnection.objects.update(
+            enabled=False, read_s=25, name="Hill", oidc_issuer="https://sso.example",
+            frame_origins="https://one.example\nhttps://two.example", client_id="of the administrator",
+        )  # fmt: skip
+        return report
+
+    monkeypatch.setattr(checking, "examine", slowly)
+    connect(clinic, good.base, "--client-id=def", "--frame=https://three.example")
+    row = EhrConnection.objects.get()
+    assert (row.enabled, row.client_secret, row.read_s, row.name) == (False, "new", 25, "Hill")
+    assert row.oidc_issuer == "https://sso.example"
+    assert row.frame_origins.split() == ["https://one.example", "https://two.example", "https://three.example"]
+    assert row.client_id == "def", "what was told on purpose is written"
+    assert row.last_checked_at
 
 
 def test_a_dry_run_writes_nothing(clinic: Organization, good: FakeEhr) -> None:

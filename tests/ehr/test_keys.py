@@ -54,10 +54,28 @@ def test_every_published_key_checks_what_its_private_half_signed() -> None:
 @pytest.mark.smart("H79")
 @pytest.mark.django_db
 def test_keys_are_read_and_parsed_once(django_assert_num_queries: DjangoAssertNumQueries) -> None:
-    keys.public_set()
-    with django_assert_num_queries(0):
+    """What each use asks is which keys there are, never a key."""
+    for _ in range(2):
+        keys.public_set()  # the first one made them
+    with django_assert_num_queries(2) as asked:
         keys.public_set()
         keys.signing_key("RS384")
+    assert not any("private_jwk" in query["sql"] for query in asked.captured_queries)
+
+
+@pytest.mark.smart("K2")
+@pytest.mark.django_db
+@pytest.mark.parametrize("way", ["compromised", "force"])
+def test_what_another_process_rotated_is_heard_at_the_next_use(way: str) -> None:
+    """This process read its keys just now. Somebody on another machine throws them away: not one signature more."""
+    keys.public_set()
+    held, parsed = keys._held, dict(keys._parsed)
+    keys.rotate(at=timezone.now(), compromised=way == "compromised", force=True)
+    keys._held, keys._parsed = held, parsed  # as a process that took no part remembers it
+    rows = dict(SigningKey.objects.values_list("kid", "state"))
+    assert rows[keys.signing_key("ES384").kid] == "current"
+    assert {key["kid"] for key in keys.public_set()["keys"]} == set(rows)
+    assert set(keys._parsed) == set(rows)
 
 
 @pytest.mark.smart("H79")

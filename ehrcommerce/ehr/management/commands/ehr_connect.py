@@ -1,6 +1,7 @@
 """Connect an EHR from the shell: look at what it publishes, fill the knobs of its vendor, say in sentences what was found,
 write the row, and print what its administrator needs. The same look as the admin's Test connection."""
 
+import copy
 import re
 from argparse import ArgumentParser
 from typing import Any
@@ -72,6 +73,7 @@ class Command(BaseCommand):
         """The connection of this address, new or there already, with what the options say. Not saved yet."""
         base = BELOW.sub("", options["url"].strip())
         row = _known(base)
+        self._before = _values(row) if row else {}
         new = row is None
         row = row or EhrConnection(organization=organization, fhir_base=base)
         try:
@@ -133,10 +135,16 @@ class Command(BaseCommand):
             raise CommandError(f"{problem.sentence} {problem.remedy}") from problem
 
     def _save(self, row: EhrConnection, found: checking.Report) -> None:
+        """Of a row that is there already: what was told or found, and nothing that an administrator changed meanwhile."""
         at, added = timezone.now(), row.pk is None
         with transaction.atomic():
             checking.keep(row, found, at)
-            row.save()
+            if added:
+                row.save()
+            else:
+                now = EhrConnection.objects.select_for_update().get(pk=row.pk)
+                _join_origins(row, self._before, now)
+                row.save(update_fields=[name for name, value in _values(row).items() if self._before[name] != value])
             audit.record(
                 organization_id=row.organization_id, by=BY, at=at, entity=f"connection:{row.public_id}",
                 action=f"ehrconnection.{'added' if added else 'changed'}", reason=found.worst,
@@ -173,6 +181,20 @@ class Command(BaseCommand):
             )
         if row.client_auth.startswith("client_secret") and not row.client_secret:
             self.stdout.write(f"Next: enter the client secret at {base}{page.removesuffix('test/')}change/ .")
+
+
+def _values(row: EhrConnection) -> dict[str, Any]:
+    """What the row holds, by column, as it is now."""
+    return {field.attname: copy.deepcopy(getattr(row, field.attname)) for field in row._meta.concrete_fields}
+
+
+def _join_origins(row: EhrConnection, before: dict[str, Any], now: EhrConnection) -> None:
+    """Origins that were told come on top of those that stand in the row by now, be they more or fewer than before."""
+    for name in ("extra_origins", "frame_origins"):
+        had = before[name].split()
+        told = [one for one in getattr(row, name).split() if one not in had]
+        if told:
+            setattr(row, name, knob_rules.origins("\n".join([getattr(now, name), *told])))
 
 
 def _end(*, saved: bool) -> str:

@@ -31,4 +31,4 @@ class Command(BaseCommand):
             raise CommandError(str(problem)) from problem
         for line in lines:
             self.stdout.write(line)
-        self.stdout.write("Other processes of the app read the new keys within a minute.")
+        self.stdout.write("Every process of the app uses these from now on.")
