@@ -27,6 +27,7 @@ REFUSED_REST_S = 300.0
 REFUSALS = (ClientRefused, TokenRefused, ScopeRefused, IssuerChanged, EndpointElsewhere, PkceDowngrade)
 
 _tokens: OneFlight[str] = OneFlight()
+_granted: OneFlight[str] = OneFlight()
 _refused: OneFlight[bool] = OneFlight()
 
 
@@ -39,7 +40,7 @@ def token(connection: EhrConnection, *, scopes: Sequence[str], refused: str = ""
         or connection.client_auth != client_app.PRIVATE_KEY_JWT
     ):
         raise NoBackendServices
-    key = (connection.pk, connection.fhir_base, connection.client_id, _scope(connection, scopes))
+    key = _key(connection, scopes)
     if _refused.peek(key):
         raise BackendRefused
     if refused:
@@ -47,9 +48,19 @@ def token(connection: EhrConnection, *, scopes: Sequence[str], refused: str = ""
     return _tokens.get(key, lambda: _fetch(connection, key))
 
 
+def granted(connection: EhrConnection, *, scopes: Sequence[str]) -> str:
+    """T6: what the EHR said it granted with the token for these scopes; "" where this process holds none."""
+    return _granted.peek(_key(connection, scopes)) or ""
+
+
+def _key(connection: EhrConnection, scopes: Sequence[str]) -> tuple[int, str, str, str]:
+    return (connection.pk, connection.fhir_base, connection.client_id, _scope(connection, scopes))
+
+
 def forget() -> None:
     """Empty the cache of this process: after a connection was changed."""
     _tokens.clear()
+    _granted.clear()
     _refused.clear()
 
 
@@ -73,4 +84,7 @@ def _fetch(connection: EhrConnection, key: tuple[int, str, str, str]) -> tuple[s
     except LaunchRefused as problem:
         # A page of a gateway, half a document, nothing at all: no word of the EHR's. Waiting work asks again.
         raise BackendUnanswered from problem
-    return answer.access_token, max(answer.expires_in_s - BEFORE_END_S, 1.0)
+    life_s = max(answer.expires_in_s - BEFORE_END_S, 1.0)
+    _granted.drop(key)
+    _granted.get(key, lambda: (answer.scope, life_s))
+    return answer.access_token, life_s

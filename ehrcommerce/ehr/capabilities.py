@@ -62,6 +62,17 @@ def _text(value: Any) -> str:
     return name(value) if isinstance(value, str) and value.strip() else ""
 
 
+def may_write(seen: Json) -> bool:
+    """W5: whether the statement that the last test saw lists that a Task can be created and changed. An EHR that was never
+    tested has said nothing, and is asked."""
+    types = seen.get("types")
+    if not isinstance(types, Mapping):
+        return True
+    task = types.get(WRITTEN)
+    listed = task.get("interactions") if isinstance(task, Mapping) else []
+    return isinstance(listed, list) and {"create", "update"} <= set(listed)
+
+
 # ---------------------------------------------------------------------------------------------------------- the version
 def version_of(seen: Json) -> Finding:
     """R4 or nothing: names and shapes of other versions differ where it matters."""

@@ -195,6 +195,15 @@ def _permissions(text: str) -> str:
     return text if -1 not in places and places == sorted(set(places)) else ""
 
 
+def may_write(scope: str, resource: str) -> bool:
+    """W5: whether the app's own token may create and change this type. As in `permitted`, words that cannot be read at
+    all leave it to the EHR."""
+    found = grants(scope)
+    of_it = [grant for grant in found if grant.level == "system" and grant.resource in (resource, "*")]
+    allowed = {letter for grant in of_it for letter in grant.permissions}
+    return not found or {"c", "u"} <= allowed
+
+
 def permitted(scope: str, resources: Iterable[str], permission: str) -> tuple[str, ...]:
     """T6: of these types those that a clinician's token may read ("r") or search ("s"), also under a constraint: what
     was not granted is not tried. All, where the EHR's words for what it granted cannot be read at all: then the EHR

@@ -1,9 +1,10 @@
 """Status back into the chart: one Task for each order of the chart that was bought, made once and moved forward.
 
-Opaque order id, reference of the order, a status word, a time; never a product, a price or a payment. Written only
-where the connection says so. The Task is found by our identifier before it is made, made with If-None-Exist, and
-changed only with If-Match: whatever is repeated or lost on the way, there is one. What an answer says was written is
-believed only as far as it names our Task; else the Task is looked up again, and an operator is told."""
+Opaque order id, reference of the order, a status word, a time; never a product, a price or a payment. Written only where
+the connection, the EHR's statement and the granted scopes all say so (W5). The Task is found by our identifier before it
+is made, made with If-None-Exist, and changed only with If-Match: whatever is repeated or lost on the way, there is one.
+What an answer says was written is believed only as far as it names our Task; else the Task is looked up again, and an
+operator is told."""
 
 import json
 import re
@@ -19,7 +20,7 @@ from fhirclient.models.task import Task
 
 from ehrcommerce.accounts import agreements
 from ehrcommerce.disclosure.access import FhirAccess
-from ehrcommerce.ehr import alerts, backend_services
+from ehrcommerce.ehr import alerts, backend_services, capabilities, tokens
 from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
 from ehrcommerce.ehr.models import ChartReference, EhrConnection
@@ -77,9 +78,13 @@ def report(row: ChartReference, *, order_id: str, status: str, at: str) -> Outco
     party = row.connection.party
     if not agreements.is_live(organization_id=row.connection.organization_id, party=party, at=timezone.now()):
         return Refused("no_agreement")
+    if not capabilities.may_write(row.connection.capability_snapshot):
+        return Refused("not_listed")
     wanted = task_of(row, order_id=order_id, status=status, at=at)
     try:
         access = backend_access(row.connection, patient_id=row.patient_id, scopes=SCOPES)
+        if not tokens.may_write(backend_services.granted(row.connection, scopes=SCOPES), "Task"):
+            return Refused("not_granted")
         outcome = _tried(access, wanted, row.connection)
         if outcome == TOKEN_OVER:
             # An EHR may forget a token before its time: once more, with a new one.

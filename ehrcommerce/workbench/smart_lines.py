@@ -57,7 +57,7 @@ TOKEN = {
 CONTEXT = {
     "X1": "Context ids are sound FHIR ids, from the token answer only.",
     "X2": "`fhirContext` is read item by item; bad items are left out.",
-    "X3": "The patient banner is shown unless the EHR clearly says that it shows one.",
+    "X3": "The patient banner is shown in full unless the EHR clearly says that it shows one; then one slim line stays.",
     "X4": "An unknown `intent` leads to the usual page.",
     "X5": "Styles come from the EHR only, without a token, capped, value by value, and stay readable.",
     "X6": "`tenant` is recorded; another one than before is reported.",

@@ -11,6 +11,7 @@ from django.test import Client
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.ehr.models import LaunchAttempt
 from ehrcommerce.vault import walls
+from ehrcommerce.workbench.rotation import rotating
 from tests.smart.conftest import Ehr, Make, words
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,9 @@ def refused(ehr: Ehr, address: str, *, client: Client | None = None, status: int
 
 
 @pytest.mark.smart("H22", "B1")
-@pytest.mark.parametrize("state", [None, "", "unknown", "A" * 12 + "." + "B" * 32, ["one", "two"], "x" * 5000])
+@pytest.mark.parametrize(
+    "state", rotating([None, "", "unknown", "A" * 12 + "." + "B" * 32, ["one", "two"], "x" * 5000], keep=1)
+)
 def test_a_state_that_is_missing_unknown_or_doubled(ehr: Ehr, state: Any) -> None:
     refused(ehr, changed(returned(ehr), state=state))
 
@@ -112,8 +115,8 @@ def test_a_promised_issuer_that_is_missing(make_ehr: Make) -> None:
 @pytest.mark.smart("H27", "B2")
 @pytest.mark.parametrize(
     "code",
-    ["access_denied", "server_error", "temporarily_unavailable", "unauthorized_client", "invalid_request",
-     "unsupported_response_type", "login_required", "<script>alert(1)</script>"],
+    rotating(["access_denied", "server_error", "temporarily_unavailable", "unauthorized_client", "invalid_request",
+     "unsupported_response_type", "login_required", "<script>alert(1)</script>"], keep=1),
 )  # fmt: skip
 def test_an_error_with_a_script_in_it(ehr: Ehr, code: str) -> None:
     error = {"error": code, "error_description": "<script>alert('x')</script>", "error_uri": "javascript:alert(1)"}
@@ -134,7 +137,7 @@ def test_an_error_without_a_sound_state_changes_nothing(ehr: Ehr) -> None:
 
 
 @pytest.mark.smart("H29", "B3")
-@pytest.mark.parametrize("code", ["repeat", "empty", "crlf", "drop", "with_error"])
+@pytest.mark.parametrize("code", rotating(["repeat", "empty", "crlf", "drop", "with_error"], keep=1))
 def test_an_odd_code(ehr: Ehr, code: str) -> None:
     refused(ehr, returned(ehr, authorize_code=code))
 

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ehrcommerce.ehr import discovery
+from ehrcommerce.workbench.rotation import rotating
 from tests.smart.conftest import Ehr, Make, words
 
 pytestmark = pytest.mark.django_db
@@ -22,7 +23,7 @@ def refused(ehr: Ehr) -> str:
 
 @pytest.mark.smart("H14", "D3")
 @pytest.mark.parametrize(
-    "manner", ["404", "500", "html", "array", "null", "empty", "text", "truncate", "huge", "reset"]
+    "manner", rotating(["404", "500", "html", "array", "null", "empty", "text", "truncate", "huge", "reset"], keep=1)
 )
 def test_a_document_that_is_missing_or_broken(make_ehr: Make, manner: str) -> None:
     ehr = make_ehr(knobs={"discovery_answer": manner})
@@ -33,7 +34,10 @@ def test_a_document_that_is_missing_or_broken(make_ehr: Make, manner: str) -> No
 
 @pytest.mark.smart("H14")
 @pytest.mark.parametrize(
-    "answer", [{"manner": "gzip_bomb", "bytes": 50_000_000}, {"manner": "drip", "seconds": 60}, {"manner": "timeout"}]
+    "answer",
+    rotating(
+        [{"manner": "gzip_bomb", "bytes": 50_000_000}, {"manner": "drip", "seconds": 60}, {"manner": "timeout"}], keep=1
+    ),
 )
 def test_a_document_that_never_ends(make_ehr: Make, answer: dict[str, Any]) -> None:
     refused(make_ehr(knobs={"discovery_answer": answer}, read_s=1))
@@ -58,7 +62,9 @@ def test_endpoints_elsewhere_are_refused(make_ehr: Make, endpoints: str) -> None
 
 @pytest.mark.smart("H16")
 @pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint"])
-@pytest.mark.parametrize("value", ["//{stranger_host}/x", "{stranger}/token", "", None, 7, "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "value", rotating(["//{stranger_host}/x", "{stranger}/token", "", None, 7, "javascript:alert(1)"], keep=1)
+)
 def test_one_odd_endpoint_is_enough(make_ehr: Make, name: str, value: Any) -> None:
     refused(make_ehr(knobs={"smart_configuration": {name: value}}))
 
@@ -73,7 +79,7 @@ def test_an_http_endpoint_is_refused_in_production(make_ehr: Make, settings: Any
 
 
 @pytest.mark.smart("H17", "D4")
-@pytest.mark.parametrize("methods", [["plain"], [], "S256", None])
+@pytest.mark.parametrize("methods", rotating([["plain"], [], "S256", None], keep=1))
 def test_pkce_offered_as_plain_only(make_ehr: Make, methods: Any) -> None:
     refused(make_ehr(knobs={"smart_configuration": {"code_challenge_methods_supported": methods}} if methods is not None
                      else {"discovery_null": ["code_challenge_methods_supported"]}))  # fmt: skip
@@ -113,8 +119,8 @@ def test_discovery_that_offers_unsigned_id_tokens(make_ehr: Make, alg: str) -> N
 
 
 @pytest.mark.smart("H21")
-@pytest.mark.parametrize("manner", ["duplicate_keys", "nan", "deep"])
-@pytest.mark.parametrize("where", ["discovery_answer", "jwks_answer", "token_answer"])
+@pytest.mark.parametrize("manner", rotating(["duplicate_keys", "nan", "deep"], keep=1))
+@pytest.mark.parametrize("where", rotating(["discovery_answer", "jwks_answer", "token_answer"], keep=1))
 def test_json_that_is_not_sound(make_ehr: Make, manner: str, where: str) -> None:
     ehr = make_ehr(knobs={where: manner})
     assert ehr.launch().status_code == 502
@@ -122,6 +128,6 @@ def test_json_that_is_not_sound(make_ehr: Make, manner: str, where: str) -> None
 
 
 @pytest.mark.smart("H21")
-@pytest.mark.parametrize("where", ["discovery_answer", "jwks_answer", "token_answer"])
+@pytest.mark.parametrize("where", rotating(["discovery_answer", "jwks_answer", "token_answer"], keep=1))
 def test_a_byte_order_mark_is_tolerated(make_ehr: Make, where: str) -> None:
     make_ehr(knobs={where: "bom"}).open()

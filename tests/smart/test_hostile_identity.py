@@ -9,6 +9,7 @@ from django.test import Client
 
 from ehrcommerce.accounts.models import User
 from ehrcommerce.vault import walls
+from ehrcommerce.workbench.rotation import rotating
 from tests.smart.conftest import SECRET, Ehr, Make, words
 
 pytestmark = pytest.mark.django_db
@@ -36,15 +37,15 @@ def test_no_id_token_is_no_sign_in(ehr: Ehr) -> None:
 
 
 @pytest.mark.smart("H47", "AD7")
-@pytest.mark.parametrize("knobs", [{"id_token_alg": "none"}, {"id_token_alg": "HS256"},
+@pytest.mark.parametrize("knobs", rotating([{"id_token_alg": "none"}, {"id_token_alg": "HS256"},
                                    {"id_token_alg": "HS256", "id_token_hs_secret": SECRET},
-                                   {"id_token_signature": "wrong"}, {"id_token_signature": "empty"}])  # fmt: skip
+                                   {"id_token_signature": "wrong"}, {"id_token_signature": "empty"}], keep=1))  # fmt: skip
 def test_an_unsigned_or_wrongly_signed_id_token(ehr: Ehr, knobs: dict[str, Any]) -> None:
     refused(ehr, **knobs)
 
 
 @pytest.mark.smart("H47", "I1")
-@pytest.mark.parametrize("alg", ["RS384", "ES256", "ES384", "PS256"])
+@pytest.mark.parametrize("alg", rotating(["RS384", "ES256", "ES384", "PS256"], keep=1))
 def test_another_algorithm_only_where_the_row_lists_it(make_ehr: Make, alg: str) -> None:
     refused(make_ehr(), id_token_alg=alg)
     opens(make_ehr(id_token_algs=f"RS256 {alg}"), id_token_alg=alg)
@@ -53,8 +54,8 @@ def test_another_algorithm_only_where_the_row_lists_it(make_ehr: Make, alg: str)
 @pytest.mark.smart("H48", "I1")
 @pytest.mark.parametrize(
     "claims",
-    [{"aud": "other"}, {"aud": "other", "azp": "{client_id}"}, {"aud": ["{client_id}", "other"]}, {"aud": []},
-     {"aud": ["{client_id}", "other"], "azp": "other"}, {"aud": None}, {"aud": 7}],
+    rotating([{"aud": "other"}, {"aud": "other", "azp": "{client_id}"}, {"aud": ["{client_id}", "other"]}, {"aud": []},
+     {"aud": ["{client_id}", "other"], "azp": "other"}, {"aud": None}, {"aud": 7}], keep=1),
 )  # fmt: skip
 def test_an_id_token_for_others(ehr: Ehr, claims: dict[str, Any]) -> None:
     refused(ehr, id_token=claims)
@@ -67,7 +68,7 @@ def test_several_audiences_with_us_as_the_party(ehr: Ehr) -> None:
 
 @pytest.mark.smart("H49")
 @pytest.mark.parametrize(
-    "iss", ["https://elsewhere.example.org", "{issuer}/", "", None, ["{issuer}"], "{stranger}/fhir"]
+    "iss", rotating(["https://elsewhere.example.org", "{issuer}/", "", None, ["{issuer}"], "{stranger}/fhir"], keep=1)
 )
 def test_an_id_token_of_another_issuer(ehr: Ehr, iss: Any) -> None:
     refused(ehr, id_token={"iss": iss})
@@ -102,7 +103,7 @@ def test_a_missing_nonce_where_the_row_allows_it_never_a_wrong_one(make_ehr: Mak
 
 
 @pytest.mark.smart("H50", "AD6")
-@pytest.mark.parametrize("value", [None, "", 7, ["x"]])
+@pytest.mark.parametrize("value", rotating([None, "", 7, ["x"]], keep=1))
 def test_a_token_cannot_switch_its_nonce_off(ehr: Ehr, value: Any) -> None:
     refused(ehr, **({"id_token_null": ["nonce"]} if value is None else {"id_token": {"nonce": value}}))
 
@@ -110,8 +111,8 @@ def test_a_token_cannot_switch_its_nonce_off(ehr: Ehr, value: Any) -> None:
 @pytest.mark.smart("H51", "I3")
 @pytest.mark.parametrize(
     "knobs",
-    [{"id_token_times": {"exp": -130}}, {"id_token_times": {"iat": 130}}, {"id_token_strings": ["exp"]},
-     {"id_token": {"exp": None}}, {"id_token": {"iat": None}}, {"id_token_times": {"nbf": 130}}],
+    rotating([{"id_token_times": {"exp": -130}}, {"id_token_times": {"iat": 130}}, {"id_token_strings": ["exp"]},
+     {"id_token": {"exp": None}}, {"id_token": {"iat": None}}, {"id_token_times": {"nbf": 130}}], keep=1),
 )  # fmt: skip
 def test_odd_times(ehr: Ehr, knobs: dict[str, Any]) -> None:
     refused(ehr, **knobs)
@@ -139,14 +140,15 @@ def test_an_unknown_key_id_is_looked_up_once(ehr: Ehr) -> None:
 
 
 @pytest.mark.smart("H52")
-@pytest.mark.parametrize("keys", ["two_no_kid", "one_no_kid", "with_unknown", "enc_beside", "all"])
+@pytest.mark.parametrize("keys", rotating(["two_no_kid", "one_no_kid", "with_unknown", "enc_beside", "all"], keep=1))
 def test_key_sets_in_which_the_key_can_be_found(make_ehr: Make, keys: str) -> None:
     opens(make_ehr(knobs={"jwks_keys": keys}), kid="absent")
 
 
 @pytest.mark.smart("H52")
 @pytest.mark.parametrize(
-    "knobs", [{"jwks_keys": "empty"}, {"jwks_keys": "enc"}, {"jwks_keys": "wrong"}, {"jwks_answer": "500"}]
+    "knobs",
+    rotating([{"jwks_keys": "empty"}, {"jwks_keys": "enc"}, {"jwks_keys": "wrong"}, {"jwks_answer": "500"}], keep=1),
 )
 def test_key_sets_in_which_it_cannot(make_ehr: Make, knobs: dict[str, Any]) -> None:
     refused(make_ehr(knobs=knobs))
@@ -165,7 +167,9 @@ def test_a_large_header_is_taken(ehr: Ehr) -> None:
 
 
 @pytest.mark.smart("H53", "AD2", "AD3")
-@pytest.mark.parametrize("header", [{"crit": ["exp"]}, {"crit": ["unknown"], "unknown": True}, {"crit": []}])
+@pytest.mark.parametrize(
+    "header", rotating([{"crit": ["exp"]}, {"crit": ["unknown"], "unknown": True}, {"crit": []}], keep=1)
+)
 def test_a_critical_header_that_is_not_understood(ehr: Ehr, header: dict[str, Any]) -> None:
     refused(ehr, id_token_header=header)
 
@@ -198,13 +202,13 @@ def test_a_state_of_another_browsers_sign_in_opens_nothing_here(ehr: Ehr) -> Non
 
 
 @pytest.mark.smart("H54")
-@pytest.mark.parametrize("form", ["jwe", "null", "garbage", "number"])
+@pytest.mark.parametrize("form", rotating(["jwe", "null", "garbage", "number"], keep=1))
 def test_an_id_token_that_is_none(ehr: Ehr, form: str) -> None:
     refused(ehr, id_token_form=form)
 
 
 @pytest.mark.smart("H55", "I5")
-@pytest.mark.parametrize("who", ["absent", "device", "patient", "related_person", "path"])
+@pytest.mark.parametrize("who", rotating(["absent", "device", "patient", "related_person", "path"], keep=1))
 def test_who_is_no_clinician_is_not_let_in(ehr: Ehr, who: str) -> None:
     refused(ehr, fhir_user=who)
 
@@ -221,7 +225,7 @@ def test_a_clinicians_address_on_another_server_is_dropped_and_never_fetched(ehr
 
 
 @pytest.mark.smart("H55", "I5")
-@pytest.mark.parametrize("who", ["absolute", "relative", "practitioner_role"])
+@pytest.mark.parametrize("who", rotating(["absolute", "relative", "practitioner_role"], keep=1))
 def test_somebody_who_works_there(ehr: Ehr, who: str) -> None:
     opens(ehr, fhir_user=who)
 
@@ -248,7 +252,7 @@ def test_one_subject_at_two_issuers_is_two_users(make_ehr: Make) -> None:
 
 
 @pytest.mark.smart("H56")
-@pytest.mark.parametrize("subject", ["", None, 7, ["x"]])
+@pytest.mark.parametrize("subject", rotating(["", None, 7, ["x"]], keep=1))
 def test_a_subject_that_is_none(ehr: Ehr, subject: Any) -> None:
     refused(ehr, id_token={"sub": subject})
 

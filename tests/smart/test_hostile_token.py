@@ -8,6 +8,7 @@ from django.utils import timezone
 from ehrcommerce.ehr import sessions
 from ehrcommerce.ehr.errors import SessionOver
 from ehrcommerce.vault import walls
+from ehrcommerce.workbench.rotation import rotating
 from tests.smart.conftest import OTHER_PATIENT, PATIENT, Ehr, Make, words
 
 pytestmark = pytest.mark.django_db
@@ -33,14 +34,14 @@ def opens(ehr: Ehr, **knobs: Any) -> Any:
 
 
 @pytest.mark.smart("H31", "T1")
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("status", rotating([301, 302, 307, 308], keep=1))
 def test_a_redirect_of_the_token_endpoint_is_not_followed(ehr: Ehr, status: int) -> None:
     fails(ehr, token_answer={"manner": "redirect", "status": status})
 
 
 @pytest.mark.smart("H32")
 @pytest.mark.parametrize(
-    "manner", ["html", "array", "null", "empty", "text", "number", "form", "error_200", "truncate"]
+    "manner", rotating(["html", "array", "null", "empty", "text", "number", "form", "error_200", "truncate"], keep=1)
 )
 def test_a_token_answer_of_another_form(ehr: Ehr, manner: str) -> None:
     shown = fails(ehr, token_answer={"manner": manner, "error": "shown<b>never", "error_description": "shown<b>never"})
@@ -50,9 +51,9 @@ def test_a_token_answer_of_another_form(ehr: Ehr, manner: str) -> None:
 @pytest.mark.smart("H33")
 @pytest.mark.parametrize(
     ("answer", "says"),
-    [({"manner": "oauth_error", "error": "invalid_grant"}, "again from"),
+    rotating([({"manner": "oauth_error", "error": "invalid_grant"}, "again from"),
      ({"manner": "oauth_error", "error": "invalid_client"}, ""),
-     ({"manner": "401"}, ""), ({"manner": "429"}, ""), ({"manner": "503"}, "")],
+     ({"manner": "401"}, ""), ({"manner": "429"}, ""), ({"manner": "503"}, "")], keep=1),
 )  # fmt: skip
 def test_each_refusal_of_a_token_has_its_page(ehr: Ehr, answer: dict[str, Any], says: str) -> None:
     mark = ehr.desk.mark()
@@ -61,7 +62,7 @@ def test_each_refusal_of_a_token_has_its_page(ehr: Ehr, answer: dict[str, Any], 
 
 
 @pytest.mark.smart("H34", "T5")
-@pytest.mark.parametrize("token", [None, "", "a\nb", "a\r\nX: y", 7, ["a"], "a b"])
+@pytest.mark.parametrize("token", rotating([None, "", "a\nb", "a\r\nX: y", 7, ["a"], "a b"], keep=1))
 def test_an_access_token_that_cannot_be_one(ehr: Ehr, token: Any) -> None:
     fails(ehr, **({"token_null": ["access_token"]} if token is None else {"token_response": {"access_token": token}}))
 
@@ -72,13 +73,13 @@ def test_no_access_token_at_all(ehr: Ehr) -> None:
 
 
 @pytest.mark.smart("H35", "T5")
-@pytest.mark.parametrize("kind", ["mac", "DPoP", None, 7, ""])
+@pytest.mark.parametrize("kind", rotating(["mac", "DPoP", None, 7, ""], keep=1))
 def test_another_type_of_token(ehr: Ehr, kind: Any) -> None:
     fails(ehr, token_response={"token_type": kind})
 
 
 @pytest.mark.smart("H35")
-@pytest.mark.parametrize("kind", ["bearer", "BEARER", "Bearer"])
+@pytest.mark.parametrize("kind", rotating(["bearer", "BEARER", "Bearer"], keep=1))
 def test_bearer_in_any_case(ehr: Ehr, kind: str) -> None:
     opens(ehr, token_response={"token_type": kind})
 
@@ -91,7 +92,8 @@ def test_a_missing_type_only_where_the_row_says_so(make_ehr: Make) -> None:
 
 @pytest.mark.smart("H36", "T5")
 @pytest.mark.parametrize(
-    ("life", "seconds"), [("3600", 3600), (1e30, 86400), ("abc", 300), (None, 300), (True, 300), ([5], 300), (120, 120)]
+    ("life", "seconds"),
+    rotating([("3600", 3600), (1e30, 86400), ("abc", 300), (None, 300), (True, 300), ([5], 300), (120, 120)], keep=1),
 )
 def test_odd_lives_of_a_token(ehr: Ehr, life: Any, seconds: int) -> None:
     found = opens(ehr, **({"token_null": ["expires_in"]} if life is None else {"token_response": {"expires_in": life}}))
@@ -99,19 +101,19 @@ def test_odd_lives_of_a_token(ehr: Ehr, life: Any, seconds: int) -> None:
 
 
 @pytest.mark.smart("H36")
-@pytest.mark.parametrize("life", [0, -5, "-1"])
+@pytest.mark.parametrize("life", rotating([0, -5, "-1"], keep=1))
 def test_a_token_that_is_over_already(ehr: Ehr, life: Any) -> None:
     fails(ehr, token_response={"expires_in": life})
 
 
 @pytest.mark.smart("H37", "T6")
-@pytest.mark.parametrize("scope", ["absent", "broader", "epic", "odd_case", "v1"])
+@pytest.mark.parametrize("scope", rotating(["absent", "broader", "epic", "odd_case", "v1"], keep=1))
 def test_scopes_in_odd_forms_still_launch(ehr: Ehr, scope: str) -> None:
     assert "Launchwell" in ehr.page(knobs={"token_scope": scope})
 
 
 @pytest.mark.smart("H37", "T6")
-@pytest.mark.parametrize("scope", ["empty", "dus", "narrower", "other_type"])
+@pytest.mark.parametrize("scope", rotating(["empty", "dus", "narrower", "other_type"], keep=1))
 def test_what_was_not_granted_is_not_tried(ehr: Ehr, scope: str) -> None:
     """The page says what is missing; no request that the EHR must refuse goes out."""
     answer = ehr.launch(knobs={"token_scope": scope})
@@ -127,7 +129,7 @@ def test_what_was_not_granted_is_not_tried(ehr: Ehr, scope: str) -> None:
 
 
 @pytest.mark.smart("H37")
-@pytest.mark.parametrize("scope", [7, ["patient/Patient.r"], {"a": 1}])
+@pytest.mark.parametrize("scope", rotating([7, ["patient/Patient.r"], {"a": 1}], keep=1))
 def test_a_scope_that_is_no_text(ehr: Ehr, scope: Any) -> None:
     fails(ehr, token_response={"scope": scope})
 
@@ -140,7 +142,10 @@ def test_no_patient_is_no_launch(ehr: Ehr) -> None:
 @pytest.mark.smart("H39", "X1")
 @pytest.mark.parametrize(
     "patient",
-    [["smart-cy"], 7, "Patient/smart-cy", "../x", "{stranger}/Patient/1", "", "..", "a" * 65, "a b", {"id": "x"}],
+    rotating(
+        [["smart-cy"], 7, "Patient/smart-cy", "../x", "{stranger}/Patient/1", "", "..", "a" * 65, "a b", {"id": "x"}],
+        keep=1,
+    ),
 )
 def test_a_patient_that_is_no_id(ehr: Ehr, patient: Any) -> None:
     fails(ehr, token_response={"patient": patient})
@@ -200,9 +205,9 @@ def test_an_encounter_is_believed_by_nobody(ehr: Ehr) -> None:
 @pytest.mark.smart("H43", "X2")
 @pytest.mark.parametrize(
     "context",
-    ["text", None, {"reference": "Patient/1"}, ["MedicationRequest/1", None, 7, {"role": "launch"}],
+    rotating(["text", None, {"reference": "Patient/1"}, ["MedicationRequest/1", None, 7, {"role": "launch"}],
      [{"reference": "{stranger}/MedicationRequest/1"}, {"reference": "//x/MedicationRequest/1"}, {"reference": 5}],
-     [{"reference": "MedicationRequest/1", "role": ""}], [{"reference": "Patient/other"}]],
+     [{"reference": "MedicationRequest/1", "role": ""}], [{"reference": "Patient/other"}]], keep=1),
 )  # fmt: skip
 def test_broken_items_are_left_out_and_the_launch_goes_on(ehr: Ehr, context: Any) -> None:
     knobs = {"token_null": ["fhirContext"]} if context is None else {"token_response": {"fhirContext": context}}
@@ -218,7 +223,10 @@ def test_a_sound_item_among_broken_ones_is_kept(ehr: Ehr) -> None:
 @pytest.mark.smart("H44", "X3")
 @pytest.mark.parametrize(
     ("said", "shown"),
-    [(True, True), (False, False), ("false", False), ("true", True), ("maybe", True), (0, True), (None, True)],
+    rotating(
+        [(True, True), (False, False), ("false", False), ("true", True), ("maybe", True), (0, True), (None, True)],
+        keep=1,
+    ),
 )
 def test_the_banner_goes_only_after_a_clear_no(ehr: Ehr, said: Any, shown: bool) -> None:
     assert opens(ehr, token_response={"need_patient_banner": said}).need_patient_banner is shown
@@ -226,7 +234,8 @@ def test_the_banner_goes_only_after_a_clear_no(ehr: Ehr, said: Any, shown: bool)
 
 @pytest.mark.smart("H45", "X5")
 @pytest.mark.parametrize(
-    "url", ["http://elsewhere.example.org/s.json", "{stranger}/s.json", "//{stranger_host}/s.json", "x y"]
+    "url",
+    rotating(["http://elsewhere.example.org/s.json", "{stranger}/s.json", "//{stranger_host}/s.json", "x y"], keep=1),
 )
 def test_a_style_from_elsewhere_is_never_asked_for(ehr: Ehr, url: str) -> None:
     found = opens(ehr, token_response={"smart_style_url": url})
@@ -237,8 +246,8 @@ def test_a_style_from_elsewhere_is_never_asked_for(ehr: Ehr, url: str) -> None:
 @pytest.mark.smart("H45", "X5")
 @pytest.mark.parametrize(
     "style",
-    [{"color_background": "expression(alert(1))"}, {"color_background": "url(//x/y)"}, {"color_text": "#fff;}body{display:none"},
-     {"color_text": ["#fff"]}, {"color_background": "#" + "f" * 5000}],
+    rotating([{"color_background": "expression(alert(1))"}, {"color_background": "url(//x/y)"},
+     {"color_text": "#fff;}body{display:none"}, {"color_text": ["#fff"]}, {"color_background": "#" + "f" * 5000}], keep=1),
 )  # fmt: skip
 def test_a_style_value_that_is_no_color_is_dropped(ehr: Ehr, style: dict[str, Any]) -> None:
     found = opens(ehr, style=style)
@@ -248,7 +257,9 @@ def test_a_style_value_that_is_no_color_is_dropped(ehr: Ehr, style: dict[str, An
 
 
 @pytest.mark.smart("H45")
-@pytest.mark.parametrize("manner", ["huge", "html", "404", "redirect", {"manner": "drip", "seconds": 60}])
+@pytest.mark.parametrize(
+    "manner", rotating(["huge", "html", "404", "redirect", {"manner": "drip", "seconds": 60}], keep=1)
+)
 def test_a_style_that_cannot_be_read_leaves_our_own(ehr: Ehr, manner: Any) -> None:
     found = opens(ehr, style_answer=manner)
     ehr.row(read_s=1)

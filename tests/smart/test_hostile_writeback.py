@@ -15,6 +15,7 @@ from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.chart import EhrChart
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
 from ehrcommerce.vault import walls
+from ehrcommerce.workbench.rotation import rotating
 from tests.smart.conftest import PATIENT, Ehr, Make, prescription
 
 pytestmark = [pytest.mark.django_db, pytest.mark.smart("H80")]
@@ -85,7 +86,8 @@ def alert_of(chart: Chart) -> str:
 
 # --------------------------------------------------------------------------------------------------- an answer is lost
 @pytest.mark.parametrize(
-    ("manner", "if_none_exist"), [("timeout", "ignore"), ("reset", "honor"), ("reset", "ignore"), ("500", "ignore")]
+    ("manner", "if_none_exist"),
+    rotating([("timeout", "ignore"), ("reset", "honor"), ("reset", "ignore"), ("500", "ignore")], keep=1),
 )
 def test_a_task_whose_making_was_not_answered_is_found_and_not_made_again(
     reports: Reports, manner: str, if_none_exist: str
@@ -218,11 +220,14 @@ def test_an_ehr_that_never_writes_ours_is_for_a_person(reports: Reports, body: s
 
 @pytest.mark.parametrize(
     ("status", "body", "outcome"),
-    [
-        (201, '{"resourceType":"Patient","id":"x"}', NeedsHuman("answered_for_another")),
-        (201, '{"resourceType":"Task","id":"elsewhere"}', NeedsHuman("answered_for_another")),
-        (200, "", TryAgain("task_keeps_changing")),
-    ],
+    rotating(
+        [
+            (201, '{"resourceType":"Patient","id":"x"}', NeedsHuman("answered_for_another")),
+            (201, '{"resourceType":"Task","id":"elsewhere"}', NeedsHuman("answered_for_another")),
+            (200, "", TryAgain("task_keeps_changing")),
+        ],
+        keep=1,
+    ),
 )
 def test_a_yes_after_which_nothing_stands_there_is_not_answered_with_a_second_task(
     reports: Reports, status: int, body: str, outcome: Outcome
@@ -234,7 +239,7 @@ def test_a_yes_after_which_nothing_stands_there_is_not_answered_with_a_second_ta
     assert alert_of(chart) == (alerts.WRITTEN_ELSEWHERE if body else "")
 
 
-@pytest.mark.parametrize("location", ["foreign", "absent", "right"])
+@pytest.mark.parametrize("location", rotating(["foreign", "absent", "right"], keep=1))
 def test_the_place_of_the_new_task_is_believed_on_the_ehr_s_own_address_only(reports: Reports, location: str) -> None:
     """A foreign `Location` is ignored; that nobody asked there, the bench sees."""
     chart = reports(write_location=location)
@@ -244,7 +249,9 @@ def test_the_place_of_the_new_task_is_believed_on_the_ehr_s_own_address_only(rep
     assert alert_of(chart) == ""
 
 
-@pytest.mark.parametrize("body", ["", "OK", "<html>", '{"resourceType":"OperationOutcome","issue":[]}', "[]"])
+@pytest.mark.parametrize(
+    "body", rotating(["", "OK", "<html>", '{"resourceType":"OperationOutcome","issue":[]}', "[]"], keep=1)
+)
 def test_a_body_that_names_nothing_is_as_good_as_none(reports: Reports, body: str) -> None:
     """W4: an empty answer is fine, whatever else stands in it is not read."""
     chart = reports(

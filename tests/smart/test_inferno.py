@@ -12,6 +12,7 @@ from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.vault import walls
 from ehrcommerce.wire import fhir
+from ehrcommerce.workbench.rotation import rotating
 from tests.smart.conftest import PATIENT, Ehr, Make, prescription
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +75,7 @@ def failed(found: dict[str, list[dict[str, Any]]]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("row", "signing_in"),
-    [
+    rotating([
         pytest.param({**ASYMMETRIC, "assertion_alg": "ES384"}, ASSERTION | NOT_IN_BODY, id="asymmetric ES384",
                      marks=pytest.mark.smart("V8", "IN1", "IN2", "IN4", "IN7", "K3", "K4")),
         pytest.param({**ASYMMETRIC, "assertion_alg": "RS384"}, ASSERTION | NOT_IN_BODY, id="asymmetric RS384",
@@ -83,7 +84,7 @@ def failed(found: dict[str, list[dict[str, Any]]]) -> list[str]:
                      id="symmetric", marks=pytest.mark.smart("V8", "IN1", "IN2", "IN3", "IN7", "T2", "T3")),
         pytest.param({"client_auth": "none"}, set(), id="public",
                      marks=pytest.mark.smart("V8", "IN1", "IN2", "IN5", "IN7", "T2")),
-    ],
+    ], keep=1),
 )  # fmt: skip
 def test_a_clinician_s_launch_holds_every_check(make_ehr: Make, row: dict[str, Any], signing_in: set[str]) -> None:
     """Sign-in, page, renewal with the refresh token that was given, page with the new token."""

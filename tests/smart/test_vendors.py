@@ -15,6 +15,7 @@ from ehrcommerce.ehr.chart import EhrChart
 from ehrcommerce.ehr.connection_form import ConnectionForm
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.vault import walls
+from ehrcommerce.workbench.rotation import rotating
 from tests.smart.conftest import Ehr, Make, person, prescription, words
 
 pytestmark = pytest.mark.django_db
@@ -112,17 +113,20 @@ def depth(asked: Sequence[Entry]) -> int:
 # ------------------------------------------------------------------------------------------------------------- a launch
 @pytest.mark.parametrize(
     "vendor",
-    [
-        pytest.param("epic", marks=pytest.mark.smart("V1")),
-        pytest.param("oracle", marks=pytest.mark.smart("V2")),
-        pytest.param("athenahealth", marks=pytest.mark.smart("V3")),
-        pytest.param("eclinicalworks", marks=pytest.mark.smart("V4")),
-        pytest.param("veradigm", marks=pytest.mark.smart("V5")),
-        pytest.param("medplum", marks=pytest.mark.smart("V6")),
-        pytest.param("smart_launcher", marks=pytest.mark.smart("V7")),
-        pytest.param("inferno", marks=pytest.mark.smart("V8")),
-        pytest.param("hapi", marks=pytest.mark.smart("V9")),
-    ],
+    rotating(
+        [
+            pytest.param("epic", marks=pytest.mark.smart("V1")),
+            pytest.param("oracle", marks=pytest.mark.smart("V2")),
+            pytest.param("athenahealth", marks=pytest.mark.smart("V3")),
+            pytest.param("eclinicalworks", marks=pytest.mark.smart("V4")),
+            pytest.param("veradigm", marks=pytest.mark.smart("V5")),
+            pytest.param("medplum", marks=pytest.mark.smart("V6")),
+            pytest.param("smart_launcher", marks=pytest.mark.smart("V7")),
+            pytest.param("inferno", marks=pytest.mark.smart("V8")),
+            pytest.param("hapi", marks=pytest.mark.smart("V9")),
+        ],
+        keep=3,
+    ),
 )
 def test_the_preset_launches_lists_every_prescription_and_lasts(make_ehr: Make, vendor: str) -> None:
     ehr, names = made(make_ehr, vendor)
@@ -146,7 +150,7 @@ def test_the_preset_launches_lists_every_prescription_and_lasts(make_ehr: Make, 
     assert "Vendorly" in ehr.page(f"/ehr/c/{session.launch_key}/")
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("vendor", rotating(VENDORS, keep=3))
 def test_a_launch_with_warm_caches_is_two_round_trips_and_a_third_for_references(make_ehr: Make, vendor: str) -> None:
     """Token, then one wave; where medications do not come along, each distinct reference is read once, in one more."""
     ehr, names = made(make_ehr, vendor)
@@ -192,7 +196,7 @@ def test_oracle_s_second_identity_provider_signs_in_once_it_is_listed(make_ehr: 
 
 
 # ------------------------------------------------------------------------------------------------- without a clinician
-@pytest.mark.parametrize("vendor", OWN_ACCESS)
+@pytest.mark.parametrize("vendor", rotating(OWN_ACCESS, keep=2))
 def test_the_app_s_own_access_reads_an_order_as_commerce_asks_for_it(make_ehr: Make, vendor: str) -> None:
     ehr, names = made(make_ehr, vendor)
     order_id = f"smart-rx-{number_of(vendor)}"

@@ -13,6 +13,7 @@ from ehrcommerce.disclosure import door
 from ehrcommerce.disclosure.errors import ChartBusy, ChartForbidden, ChartUnreadable, WrongPatient
 from ehrcommerce.ehr.access import key_maker, session_access
 from ehrcommerce.ehr.days import born_words
+from ehrcommerce.ehr.errors import SessionOver
 from ehrcommerce.ehr.views.guards import ClinicianRequest
 from ehrcommerce.ehr.views.stale import shown
 from ehrcommerce.policy.packets import PatientBanner
@@ -34,7 +35,8 @@ def banner_now(request: ClinicianRequest) -> dict[str, Any]:
     """For a page that shows nothing else of the chart: the banner, or that nobody can confirm whose chart it is."""
     try:
         banner = door.disclose_banner(session_access(request.ehr_session), by=request.user.actor, at=timezone.now())
-    except UNREADABLE:
+    except (*UNREADABLE, SessionOver):
+        # The EHR took the launch back at this moment. What was done already is still told; the next page says it is over.
         return {"session": request.ehr_session, "unconfirmed": True}
     return {"session": request.ehr_session, **confirmed(banner)}
 
@@ -49,6 +51,8 @@ def _before(request: ClinicianRequest) -> dict[str, Any]:
 
 def unreadable(request: ClinicianRequest, problem: Exception) -> HttpResponse:
     """The chart could not be read: say which EHR, whose chart the page showed, that nothing was sent, what to do."""
+    if request.ehr_session.ended_at is not None:
+        raise SessionOver from problem  # a refresh that was refused ended it while the chart was read
     template, status = "ehr/chart_unreadable.html", 502
     busy = problem if isinstance(problem, ChartBusy) else None
     if busy:

@@ -19,6 +19,7 @@ from ehrcommerce.disclosure import door
 from ehrcommerce.disclosure.errors import ChartForbidden, ChartUnreadable
 from ehrcommerce.ehr import leaving, references, users
 from ehrcommerce.ehr.access import granted_types, may_read, session_access
+from ehrcommerce.ehr.errors import SessionOver
 from ehrcommerce.ehr.forms import SendForm
 from ehrcommerce.ehr.order_rows import Row, rows_of, stands
 from ehrcommerce.ehr.views.banners import UNREADABLE, confirmed, unreadable
@@ -44,6 +45,8 @@ class Reading:
             raise ChartForbidden
         unknown, granted = users.unknown(session) if may_read(session, "Practitioner") else "", granted_types(session)
         page = door.disclose_chart(self.access, by=request.user.actor, at=at, fhir_user=unknown, only=granted)
+        if session.ended_at is not None:
+            raise SessionOver  # a refresh that was refused ended it: half a chart is none
         left_out = tuple(f"{name}: not granted" for name in KIND_OF_TYPE if name not in granted)
         self.page: ChartPage = replace(page, unread=(*page.unread, *left_out))
         users.learn(request.user, self.page.user)

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from ehrcommerce.sandbox.ehr import fhir_json
 from ehrcommerce.sandbox.ehr.fhir_access import Access
-from ehrcommerce.sandbox.ehr.fhir_errors import FhirRefusal
+from ehrcommerce.sandbox.ehr.fhir_errors import FhirRefusal, TooEarly
 from ehrcommerce.sandbox.ehr.fhir_interactions import Ask, Reply, perform, refused
 from ehrcommerce.sandbox.ehr.fhir_json import Json
 from ehrcommerce.sandbox.ehr.surroundings import here
@@ -29,7 +29,7 @@ def run(bundle: Json, access: Access, knobs: dict[str, Any], *, at: datetime) ->
         with transaction.atomic():
             replies = [perform(ask, access, knobs, at=at) for ask in asks]
     else:
-        replies = [_tried(ask, access, knobs, at=at) for ask in asks]
+        replies = [_tried(ask, access, knobs, at=at, place=place) for place, ask in enumerate(asks)]
     return Reply(200, _response(kind, replies))
 
 
@@ -44,8 +44,10 @@ def _ask(entry: Any) -> Ask:
     return Ask(str(request.get("method", "")), path, query, headers, body if isinstance(body, dict) else None)
 
 
-def _tried(ask: Ask, access: Access, knobs: dict[str, Any], *, at: datetime) -> Reply:
+def _tried(ask: Ask, access: Access, knobs: dict[str, Any], *, at: datetime, place: int) -> Reply:
     try:
+        if knobs["batch_entries"] == "busy" or (knobs["batch_entries"] == "every_second_busy" and place % 2):
+            raise TooEarly("Too many requests: this entry was not looked at.")
         return perform(ask, access, knobs, at=at)
     except FhirRefusal as refusal:
         return refused(refusal)

@@ -40,6 +40,13 @@ class NotFound(FhirRefusal):
     code = "not-found"
 
 
+class TooEarly(FhirRefusal):
+    """The server is busy. Ask again later."""
+
+    status = 429
+    code = "throttled"
+
+
 class Gone(FhirRefusal):
     """The resource was deleted."""
 

@@ -17,7 +17,7 @@ from ehrcommerce.sandbox.journal.strangers import stranger_origin
 
 Values = Mapping[str, Any]
 
-BUNDLE: Final = ("outcome_entry", "next_link", "strange_entry", "duplicate_entries", "total", "entry", "medication")
+BUNDLE: Final = ("outcome_entry", "next_link", "next_origin", "strange_entry", "duplicate_entries", "total", "entry", "medication")
 READ: Final = ("read_result", "medication")
 WRITE: Final = ("write_result", "write_location")
 ALWAYS_MORE: Final = frozenset({"foreign", "protocol_relative", "userinfo", "self", "loop", "endless", "outside"})
@@ -113,12 +113,20 @@ def _links(ask: Ask, bundle: Json, values: Values) -> list[Json]:
     links: list[Json] = bundle["link"]
     form = str(values["next_link"])
     plain = {str(link["relation"]): str(link["url"]) for link in links}
+    if values["next_origin"] and "next" in plain:
+        return [_moved(link, str(values["next_origin"])) for link in links]
     if form == "normal" or ("next" not in plain and form not in ALWAYS_MORE):
         return links
     kind = ask.path.split("/")[0]
     usual = plain.get("next", f"{here().fhir_base}/{kind}?{urlencode({'_page': 'more'})}")
     others = [link for link in links if link["relation"] != "next"]
     return [*others, {"relation": "next", "url": _next(form, kind, usual, ask)}]
+
+
+def _moved(link: Json, origin: str) -> Json:
+    """A server that does not know by which address it was asked."""
+    parts = urlsplit(str(link["url"]))
+    return {**link, "url": f"{origin}{parts.path}?{parts.query}"} if link["relation"] == "next" else link
 
 
 def _next(form: str, kind: str, usual: str, ask: Ask) -> str:
