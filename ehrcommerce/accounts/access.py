@@ -88,7 +88,10 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
         _C.STATE: "public_id made_by language created_at", _C.BIRTH_DATE: "birth_digest",
         _C.IDENTITY: "customer_key trust_phrase", _C.CREDENTIALS: "family_digest postal_digest",
     },
-    "offers.offerline": {_C.ITEM: "product kind quantity routing_proof", _C.MONEY: "price", _C.CLINICAL: "packet digest"},
+    "offers.offerline": {
+        _C.ITEM: "product kind quantity routing_proof", _C.STATE: "released_by released_at", _C.MONEY: "price",
+        _C.CLINICAL: "packet digest",
+    },
     "offers.contact": {_C.CONTACT: "channel masked carries_link value"},
     "offers.purchaselink": {
         _C.STATE: "public_id offer state sent_at delivered_at opened_at verified_at expires_at ended_at end_reason"

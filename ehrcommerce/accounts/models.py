@@ -26,6 +26,11 @@ class Organization(models.Model):
         default=365, db_default=365,
         help_text="Older prescriptions are not sold; most states set one year. 0: no limit (for test data).",
     )  # fmt: skip
+    held_words = models.TextField(
+        "more words that hold an order", blank=True, default="", db_default="",
+        help_text="One term a line. A prescription whose directions hold one waits until the clinician has looked at it; the"
+        " app's own list of conditions always counts.",
+    )  # fmt: skip
     match_postal_code = models.BooleanField(default=False, help_text="Ask for the postal code besides the birth date.")
     read_only_since = models.DateTimeField(
         null=True, blank=True, editable=False,

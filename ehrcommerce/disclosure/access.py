@@ -35,6 +35,7 @@ class FhirAccess:
     honors_include: bool = True
     adult_age: int = 18
     prescription_max_age_days: int = 365
+    held_words: tuple[str, ...] = ()
     place: str = ""
     honors_batch: bool = False
     search_parameters: Mapping[str, str] = field(default_factory=dict)

@@ -15,7 +15,7 @@ from ehrcommerce.disclosure.errors import ChartUnreadable, Fault, WrongResource,
 from ehrcommerce.disclosure.fhir import Found
 from ehrcommerce.disclosure.pull import Pull, reason_of
 from ehrcommerce.disclosure.values import Json, Reference
-from ehrcommerce.policy import derive, table
+from ehrcommerce.policy import derive, schema, table
 from ehrcommerce.policy.packets import (
     DEVICE,
     KIT,
@@ -108,6 +108,7 @@ def _chart(pull: Pull) -> extract.Chart:
     return extract.Chart(
         access.base, access.patient_id, access.key_of, pull.at.date(),
         prescription_max_age_days=access.prescription_max_age_days, medication_order=access.medication_order,
+        held_words=access.held_words,
     )  # fmt: skip
 
 
@@ -168,6 +169,7 @@ def _packets(orders: Iterable[Json], chart: extract.Chart, access: FhirAccess) -
     packets = []
     for place, raw in enumerate(orders):
         packet = extract.order(raw, chart, place=place)
+        schema.require(packet.item)
         resource, name = str(raw["resourceType"]), values.code(raw.get("id"))
         if values.FHIR_ID.fullmatch(name):
             access.seen[packet.item.key] = (resource, name, packet.state.version)

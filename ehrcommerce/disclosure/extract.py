@@ -10,7 +10,7 @@ from datetime import date
 from ehrcommerce.disclosure import dosage, medication, people, values
 from ehrcommerce.disclosure.access import MEDICATION_ORDER
 from ehrcommerce.disclosure.values import Json, Reference, many, text
-from ehrcommerce.policy import derive
+from ehrcommerce.policy import derive, terms
 from ehrcommerce.policy.packets import (
     DEVICE,
     KIT,
@@ -24,11 +24,6 @@ from ehrcommerce.policy.packets import (
 
 CLOSED = frozenset({"completed", "cancelled", "stopped", "revoked", "entered-in-error"})
 ORDERS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
-# HL7 v3 Confidentiality (restricted, very restricted) and the sensitivity codes of ActCode.
-RESTRICTED = frozenset(
-    {"R", "V", "ETH", "ETHUD", "HIV", "PSY", "PSYTHPN", "SUD", "SDV", "SEX", "STD", "GDIS", "SICKLE", "TABOO",
-     "42CFRPart2"}
-)  # fmt: skip
 AT_HOME = frozenset({"community", "outpatient", "discharge"})
 LABORATORY = "108252007"
 # SNOMED CT and US Core categories of a ServiceRequest that is no test to be taken at home.
@@ -58,6 +53,8 @@ class Chart:
     medication_order: tuple[str, ...] = MEDICATION_ORDER
     # How old a prescription may be; 0: as old as it likes. Most states let one run for a year.
     prescription_max_age_days: int = 365
+    # Terms of the clinic that hold an order, beside those of policy/terms.txt.
+    held_words: tuple[str, ...] = ()
 
 
 def belongs(raw: Json, chart: Chart, element: str = "subject") -> str:
@@ -93,9 +90,11 @@ def order(raw: Json, chart: Chart, *, place: int = 0) -> ChartOrder:
         or chart.lost & references(raw, chart.base, chart.medication_order)
     ):
         return ChartOrder(OrderedItem(key, kind, UNREADABLE_NAME), replace(state, refusal="unreadable"))
-    if _is_restricted(kept):
+    if values.is_restricted(kept):
         refusal = _refusal(kept, kind, chart)
         return ChartOrder(OrderedItem(key, kind, RESTRICTED_NAME), replace(state, refusal=refusal))
+    if values.is_restricted(_medicine(raw, kept, chart).resource):
+        return ChartOrder(OrderedItem(key, kind, RESTRICTED_NAME), replace(state, refusal="restricted_label"))
     item = _READ[kind](_blank(key, kind, kept, raw, chart), kept, raw, chart)
     return _judged(item, state, kept, raw, chart)
 
@@ -123,14 +122,15 @@ def _judged(item: OrderedItem, state: OrderState, kept: Json, raw: Json, chart: 
     refusal = _refusal(kept, item.kind, chart)
     if not refusal and values.code(read.get("status")).casefold() == "entered-in-error":
         refusal = "entered_in_error"
-    if not refusal and "modifierExtension" in read:
+    if not refusal and (values.is_modified(read) or values.is_modified(people.signer(_signer(raw, kept, chart), item.kind))):
         refusal = "modifier_extension"
     if not refusal and not item.name:
         refusal = "no_code"
     if not refusal and _loses_meaning(kept, item.kind):
         refusal = "unreadable"
     named = item if item.name else replace(item, name=UNREADABLE_NAME)
-    return ChartOrder(named, replace(state, refusal=refusal))
+    held = terms.found(f"{item.directions}\n{item.timing}", chart.held_words)
+    return ChartOrder(named, replace(state, refusal=refusal, held=held))
 
 
 def _refusal(kept: Json, kind: str, chart: Chart) -> str:
@@ -141,8 +141,8 @@ def _refusal(kept: Json, kind: str, chart: Chart) -> str:
         (values.code(kept.get("intent")) not in ORDERS, "not_an_order"),
         (values.is_true(kept.get("doNotPerform")), "do_not_perform"),
         (values.is_true(kept.get("reportedBoolean")) or "reportedReference" in kept, "reported"),
-        (_is_modified(kept), "modifier_extension"),
-        (_is_restricted(kept), "restricted_label"),
+        (values.is_modified(kept), "modifier_extension"),
+        (values.is_restricted(kept), "restricted_label"),
         (_is_not_for_sale(kept, kind), "not_for_sale"),
         (end is not None and end < chart.on, "expired"),
         (kind == PRESCRIPTION, _age_refusal(kept, chart)),
@@ -161,17 +161,6 @@ def _age_refusal(kept: Json, chart: Chart) -> str:
     return "too_old" if (chart.on - signed).days > chart.prescription_max_age_days else ""
 
 
-def _is_modified(kept: object) -> bool:
-    """An extension that may turn the meaning around stands somewhere in what was kept, or rules that nobody knows."""
-    if isinstance(kept, Mapping):
-        return any(name in ("modifierExtension", "implicitRules") or _is_modified(part) for name, part in kept.items())
-    return isinstance(kept, list) and any(_is_modified(part) for part in kept)
-
-
-def _is_restricted(kept: Json) -> bool:
-    return any(values.code(one.get("code")) in RESTRICTED for one in many(values.at_path(kept, "meta", "security")))
-
-
 def _is_not_for_sale(kept: Json, kind: str) -> bool:
     said = values.codes(kept.get("category"))
     if kind == PRESCRIPTION:
@@ -188,12 +177,16 @@ def _loses_meaning(kept: Json, kind: str) -> bool:
 
 def _blank(key: str, kind: str, kept: Json, raw: Json, chart: Chart) -> OrderedItem:
     """What every kind of order has: when it was signed and by whom."""
-    said = values.at_path(kept, "requester", "reference")
-    who = chart.found.get(values.reference(said, chart.base) or ("", "")) or people.contained(raw, said, "Practitioner")
-    facts = people.practitioner(who, purpose=kind)
+    facts = people.practitioner(_signer(raw, kept, chart), purpose=kind)
     name = facts.name or text(values.at_path(kept, "requester", "display"))
     signed = values.day(kept.get("authoredOn"))
     return OrderedItem(key=key, kind=kind, name="", ordered_on=signed, orderer_name=name, orderer_npi=facts.npi)
+
+
+def _signer(raw: Json, kept: Json, chart: Chart) -> Json:
+    """The Practitioner who signed, whole; {} where none was read."""
+    said = values.at_path(kept, "requester", "reference")
+    return chart.found.get(values.reference(said, chart.base) or ("", "")) or people.contained(raw, said, "Practitioner")
 
 
 def _medicine(raw: Json, kept: Json, chart: Chart) -> medication.Medicine:

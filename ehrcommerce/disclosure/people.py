@@ -7,12 +7,11 @@ from typing import Any
 
 from ehrcommerce.disclosure import values
 from ehrcommerce.disclosure.states import CODE_OF_STATE
-from ehrcommerce.disclosure.values import Json, at_path, many, number, text
+from ehrcommerce.disclosure.values import Json, many, number, text
 from ehrcommerce.policy import derive, table
 from ehrcommerce.policy.packets import ContactPoint, DispatchFacts, PatientBanner, ShipTo, UserFacts
 
 CHART_PURPOSES = (table.BANNER, table.IDENTITY, table.CONTACT)
-RESTRICTED_PERSON = frozenset({"R", "V"})
 NPI_SYSTEM = "http://hl7.org/fhir/sid/us-npi"
 _NAME_ORDER = {"official": 0, "usual": 1, "": 2, "temp": 3, "nickname": 4, "anonymous": 5, "maiden": 6, "old": 7}
 _USES = frozenset({"home", "work", "temp", "mobile"})
@@ -70,8 +69,8 @@ def _refusal(kept: Json, on: date, adult_age: int) -> str:
         (is_deceased(kept), "patient_deceased"),
         (values.is_false(kept.get("active")), "patient_inactive"),
         (bool(born) and _age(date.fromisoformat(born or "0001-01-01"), on) < adult_age, "patient_minor"),
-        (is_restricted(kept), "restricted_label"),
-        (any("modifierExtension" in one for one in (kept, *many(kept.get("link")))), "modifier_extension"),
+        (values.is_restricted(kept), "restricted_label"),
+        (values.is_modified(kept), "modifier_extension"),
         (not born, "patient_no_birth_date"),
     )
     return next((code for holds, code in checks if holds), "")
@@ -79,10 +78,6 @@ def _refusal(kept: Json, on: date, adult_age: int) -> str:
 
 def _age(born: date, on: date) -> int:
     return on.year - born.year - ((on.month, on.day) < (born.month, born.day))
-
-
-def is_restricted(kept: Json) -> bool:
-    return any(values.code(one.get("code")) in RESTRICTED_PERSON for one in many(at_path(kept, "meta", "security")))
 
 
 def is_merged(kept: Json) -> bool:
@@ -188,9 +183,14 @@ def dispatch_facts(raw: Json, *, on: date) -> DispatchFacts | None:
     return None if stopped or not born or not name else DispatchFacts(name, born)
 
 
+def signer(raw: Json, purpose: str) -> Json:
+    """A Practitioner, cut down to its rows for one kind of order."""
+    return _kept({**raw, "resourceType": "Practitioner"}, purpose)
+
+
 def practitioner(raw: Json, *, purpose: str) -> UserFacts:
     """A clinician's name and NPI. Other numbers of the same person (DEA, license) do not pass."""
-    kept = _kept({**raw, "resourceType": "Practitioner"}, purpose)
+    kept = signer(raw, purpose)
     name = min(many(kept.get("name")), key=lambda one: _NAME_ORDER.get(values.code(one.get("use")), 3), default={})
     numbers = (values.code(one.get("value")) for one in many(kept.get("identifier")) if one.get("system") == NPI_SYSTEM)
     return UserFacts(text(name.get("text")) or _full_name(name), next((one for one in numbers if _is_npi(one)), ""))

@@ -36,8 +36,8 @@ def plans(
 def _is_live(kept: Json, on: date) -> bool:
     period = kept.get("period")
     in_time = not values.is_over(period, on) and not values.is_ahead(period, on)
-    modified = "modifierExtension" in kept or any("modifierExtension" in one for one in many(kept.get("class")))
-    return values.code(kept.get("status")) == "active" and in_time and not modified
+    stopped = values.is_modified(kept) or values.is_restricted(kept)
+    return values.code(kept.get("status")) == "active" and in_time and not stopped
 
 
 def _facts(kept: Json, raw: Json, base: str, found: Mapping[Reference, Json]) -> CoverageFacts:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
-NAME_CAP, DIRECTIONS_CAP, CODE_CAP, SYSTEM_CAP = 200, 500, 64, 200
+from ehrcommerce.policy.leaves import MOST_CHARACTERS
+
+NAME_CAP, DIRECTIONS_CAP, CODE_CAP, SYSTEM_CAP = 200, MOST_CHARACTERS, 64, 200
 FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TAG = re.compile(r"</?[A-Za-z!?][^<>]*>")
 _DECIMAL = re.compile(r"\d{1,6}(\.\d{1,6})?", re.ASCII)
@@ -168,3 +170,22 @@ def quantity(value: Any) -> tuple[str, str]:
     found = number(at_path(value, "value"))
     unit = text(at_path(value, "unit"), CODE_CAP) or code(at_path(value, "code"))
     return (found, unit) if found else ("", "")
+
+
+def is_modified(kept: object) -> bool:
+    """An extension that may turn the meaning around stands somewhere in what was kept, or rules that nobody knows."""
+    if isinstance(kept, Mapping):
+        return any(name in ("modifierExtension", "implicitRules") or is_modified(part) for name, part in kept.items())
+    return isinstance(kept, list) and any(is_modified(part) for part in kept)
+
+
+# Of HL7 v3 Confidentiality what asks for no more care than any record (unrestricted, low, moderate, normal), and test
+# data (ActReason). Every other label stops: restricted, very restricted, the sensitivities of ActCode (HIV, SUD, PSY,
+# SDV, SEX, STD ...), an EHR's own, and one that cannot be read.
+HARMLESS_LABELS = frozenset({"U", "L", "M", "N", "HTEST"})
+
+
+def is_restricted(kept: Json) -> bool:
+    """Whether a security label stands on it that keeps it in the chart (DS4P)."""
+    labels = [one for meta in many(kept.get("meta")) for one in many(meta.get("security"))]
+    return any(code(one.get("code")) not in HARMLESS_LABELS for one in labels)

@@ -13,6 +13,7 @@ from ehrcommerce.ehr.errors import EhrError
 from ehrcommerce.ehr.handles import chart_key, key_maker
 from ehrcommerce.ehr.models import EhrConnection, EhrSession
 from ehrcommerce.ehr.tokens import permitted
+from ehrcommerce.policy import terms
 from ehrcommerce.policy.derive import KIND_OF_TYPE
 
 __all__ = [
@@ -75,6 +76,7 @@ def _access(
         honors_elements=connection.honors_elements, honors_include=connection.honors_include,
         key_of=key_maker(connection), adult_age=connection.organization.adult_age,
         prescription_max_age_days=connection.organization.prescription_max_age_days, place=place,
+        held_words=tuple(terms.lines(connection.organization.held_words)),
         honors_batch=connection.honors_batch, search_parameters=connection.search_parameters,
         medication_order=tuple(connection.medication_order.split()), renew=_in_words_of_the_door(renew),
     )  # fmt: skip

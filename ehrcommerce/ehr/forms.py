@@ -9,7 +9,7 @@ ROUTING = [("e_prescription", "E-prescription already sent"), ("transfer", "Phar
 
 
 class SendForm(forms.Form):
-    """`order` repeats; `digest_<key>` is the digest of the packet that the clinician saw; `patient` marks the page;
+    """`order` and `release` repeat; `digest_<key>` is the digest of the packet that the clinician saw; `patient` marks the page;
     `send_to` is the digest of the contact that was shown, "" to print only."""
 
     patient = forms.CharField(max_length=64)
@@ -29,6 +29,7 @@ class SendForm(forms.Form):
                 "Choose at least one order, at most 20. Nothing was sent.", code="nothing_chosen"
             )
         cleaned["order"] = [str(key) for key in chosen]
+        cleaned["release"] = frozenset(map(str, self.posted.getlist("release")))
         return cleaned
 
     def digest_of(self, key: str) -> str:

@@ -12,6 +12,7 @@ from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.commerce.offers.services import Sent
 from ehrcommerce.ehr.days import day_words
+from ehrcommerce.policy import terms
 from ehrcommerce.policy.digests import digest
 from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ChartPage
 from ehrcommerce.policy.refusals import REFUSALS, Refusal
@@ -56,6 +57,7 @@ class Row:
     ticked: bool
     today: bool
     quantity: int = 1
+    released: bool = False
 
     @property
     def key(self) -> str:
@@ -72,6 +74,17 @@ class Row:
     @property
     def selectable(self) -> bool:
         return self.refusal is None and not self.paid
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Words of the directions that may tell why: the clinician releases them, or leaves the order out."""
+        return self.order.state.held if self.selectable else ()
+
+    @property
+    def words(self) -> tuple[tuple[str, bool], ...]:
+        """The directions in pieces, the held words marked."""
+        item = self.order.item
+        return terms.marked(", ".join(filter(None, (item.directions, item.timing))), self.order.state.held)
 
     @property
     def ordered(self) -> str:
@@ -127,7 +140,7 @@ def _row(
     progress = progress_of(sent.offer, sent.link) if sent else Progress("")
     # The EHR's clock may be ahead of the clinic's own day.
     is_today = order.item.ordered_on[:10] >= today.isoformat()
-    ready = refusal is None and sent is None
+    ready = refusal is None and sent is None and not order.state.held
     mine = _same(order.item.orderer_npi, user.npi) or _same(order.item.orderer_name, user.display_name)
     chosen = order.item.key in focus if focus else is_today and mine
     return Row(

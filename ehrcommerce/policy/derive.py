@@ -71,19 +71,24 @@ def system_scopes(purpose: str, kinds: tuple[str, ...] = (), dialect: str = "v2"
 
 # Of these only the fact that they are there is kept.
 PRESENCE = frozenset({"modifierExtension", "implicitRules", "reportedReference", "asNeededCodeableConcept"})
+# What stands for a security label that cannot be read: no list knows it, so it stops whatever carries it.
+UNKNOWN_LABEL = "?"
 
 
 def project(raw: Mapping[str, Any], allowed: frozenset[str], prefix: str = "") -> dict[str, Any]:
     """Keep of `raw` what `allowed` names, drop the rest. Pure; `raw` is not changed.
 
     A path keeps its element only where the path ends there and the value is a primitive or a list of them; a structure
-    where a primitive is due is dropped. The elements of PRESENCE become True.
+    where a primitive is due is dropped. The elements of PRESENCE become True. Two things are never lost, whatever form
+    they have: that a modifierExtension stands on the way to something kept, and that there is a security label.
     """
     above = _above(allowed)
     kept: dict[str, Any] = {}
     for name, value in raw.items():
         path = f"{prefix}{name}"
-        if path in allowed:
+        if path == "meta.security" and path in above:
+            below: Any = _labels(value)
+        elif path in allowed or name == "modifierExtension":
             below = (True if value not in (None, [], {}, "") else None) if name in PRESENCE else _primitive(value)
         elif path in above:
             below = _structure(value, allowed, f"{path}.")
@@ -98,6 +103,16 @@ def project(raw: Mapping[str, Any], allowed: frozenset[str], prefix: str = "") -
 def _above(allowed: frozenset[str]) -> frozenset[str]:
     """Every path that leads to an allowed one."""
     return frozenset(path[:place] for path in allowed for place, letter in enumerate(path) if letter == ".")
+
+
+def _labels(value: Any) -> list[dict[str, str]]:
+    """One label for each entry: its code, or UNKNOWN_LABEL."""
+    if value in (None, [], {}, ""):
+        return []
+    codes = [
+        one.get("code") if isinstance(one, Mapping) else None for one in (value if isinstance(value, list) else [value])
+    ]
+    return [{"code": code if isinstance(code, str) else UNKNOWN_LABEL} for code in codes]
 
 
 def _primitive(value: Any) -> Any:

@@ -124,6 +124,7 @@ CROSSINGS: tuple[Crossing, ...] = (
         ("substitution.modifierExtension", "", "as above"),
         ("dispenseRequest.initialFill.modifierExtension", "", "as above"),
         ("dosageInstruction.text", "OrderState.held", "words that may tell why hold the order for the clinician"),
+        ("dosageInstruction.timing.code.text", "OrderState.held", "as above"),
         ("medicationReference.reference", "", "finds the Medication"),
         ("requester.reference", "", "finds the prescriber"),
     ),

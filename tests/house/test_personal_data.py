@@ -34,7 +34,7 @@ PLAIN = {
         "queue": CODE, "reference": "what a partner calls our order by", "recipient": PARTNER, "owner": OPAQUE,
     },
     "outbox.Heartbeat": {"name": CODE, "skew_s": "seconds between two clocks"},
-    "accounts.Organization": {"name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS},
+    "accounts.Organization": {"name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS, "held_words": OURS},
     "accounts.User": {
         "password": "a salted hash", "username": STAFF, "first_name": "stays empty", "last_name": "stays empty",
         "email": "stays empty", "issuer": STAFF, "display_name": STAFF, "npi": STAFF,

@@ -53,6 +53,26 @@ def test_orders_that_cannot_be_read_at_send_are_not_called_gone(ada: Ada, patien
     assert "Nothing was sent" in answer.text
 
 
+def test_directions_that_may_tell_why_wait_until_the_clinician_lets_them_leave(
+    ada: Ada, patient: Patient, desk: Desk
+) -> None:
+    cy = patient("prescription")
+    order = next(one for one in cy.chart.resources if one["resourceType"] == "MedicationRequest")
+    desk.put({**order, "dosageInstruction": [{"text": "Take 1 tablet twice a day for migraine"}]})
+    page = ada.launch(cy.chart.patient)
+    assert "<mark>migraine</mark>" in page.body
+    assert not re.search(r'name="order"[^>]*checked', page.body), "nothing that is held is ticked by itself"
+    refused = ada.send(page, "Metformin")
+    assert refused.status == 422
+    assert "may tell why the patient takes it" in refused.text
+    assert "Nothing was sent" in refused.text
+    assert desk.messages(cy.chart.phone) == []
+    (key,) = rows_of(refused)
+    sent = ada.send(refused, "Metformin", release=key)
+    assert sent.status == 200
+    assert "Nothing was sent" not in sent.text
+
+
 def test_the_bare_address_says_where_the_app_is_opened(live: Live) -> None:
     page = Visitor().get(live.app_url + "/")
     assert page.status == 200

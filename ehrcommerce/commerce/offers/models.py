@@ -59,6 +59,11 @@ class OfferLine(models.Model):
         max_length=16, blank=True, help_text="e_prescription, transfer or otc; prescriptions only."
     )
 
+    released_at = models.DateTimeField(
+        null=True, help_text="When the clinician released directions with words that may tell why."
+    )
+    released_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, related_name="+")
+
     class Meta:
         indexes = [models.Index(fields=["organization", "order_key"], name="offer_line_order")]
         constraints = [

@@ -19,12 +19,15 @@ from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Delivery, Lin
 from ehrcommerce.commerce.offers.tokens import hash_of, phrase_of, token_of
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import Effect, State
+from ehrcommerce.policy import derive
 from ehrcommerce.policy.digests import as_json, digest
 from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ContactPoint, RecipientFacts
 
 MAX_LINES = 20
 UNDO_S = 60
 _SENDING_LOCK = 0x454F4646  # advisory lock class: "EOFF"
+# Elements whose words may hold an order.
+HOLDING = tuple(f"{row.resource}.{row.element}" for row in derive.EVERYTHING if row.field == "OrderState.held")
 CHANNEL = {"phone": "sms", "email": "email"}
 
 
@@ -44,6 +47,11 @@ class OtherQuantity(OfferProblem):
     """The product's price is for another amount than the order's. Ask the catalog team for one that fits."""
 
 
+class WordsHeld(OfferProblem):
+    """The directions hold words that may tell why the patient takes it, and nobody released them. Look at the marked words,
+    release the order or leave it out, and send again."""
+
+
 class AlreadyOrdered(OfferProblem):
     """The patient has already ordered with this link. Cancel the order instead."""
 
@@ -59,11 +67,13 @@ class OrderStands(OfferProblem):
 
 @dataclass(frozen=True, slots=True)
 class NewLine:
-    """One order of the chart and the product that answers to it. `routing_proof` is for prescriptions (law 13)."""
+    """One order of the chart and the product that answers to it. `routing_proof` is for prescriptions (law 13);
+    `released`: the clinician looked at the words that hold it, and lets them leave."""
 
     order: ChartOrder
     product: Product
     routing_proof: str = ""
+    released: bool = False
 
 
 @transaction.atomic(durable=True)
@@ -77,7 +87,7 @@ def make_offer(
     is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
     An older live link for one of the same orders is superseded. stands: whether an order of a spent link still goes
     on (the room of the orders is above; who does not say counts every spent link). Raises NothingChosen,
-    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands.
+    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands, WordsHeld.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         raise NothingChosen
@@ -86,7 +96,7 @@ def make_offer(
     _alone_with(organization.pk, recipient.customer_key)
     offer = _write_offer(organization, recipient, by, language or recipient.language, at)
     for line in lines:
-        _write_line(offer, line)
+        _write_line(offer, line, by=by, at=at)
     keys = [line.order.item.key for line in lines]
     _supersede(offer, keys=keys, by=by.actor, at=at)
     # After the older links are ended: whoever was spending one has committed by now, and nobody can begin to.
@@ -134,8 +144,10 @@ def _write_offer(organization: Organization, recipient: RecipientFacts, by: User
     return offer
 
 
-def _write_line(offer: Offer, line: NewLine) -> OfferLine:
-    item, product = line.order.item, line.product
+def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> OfferLine:
+    item, product, held = line.order.item, line.product, line.order.state.held
+    if held and not line.released:
+        raise WordsHeld
     proof = ("otc" if product.over_the_counter else line.routing_proof) if item.kind == PRESCRIPTION else ""
     if item.kind == PRESCRIPTION and proof not in ("otc", "e_prescription", "transfer"):
         raise NoRoutingProof
@@ -144,12 +156,19 @@ def _write_line(offer: Offer, line: NewLine) -> OfferLine:
     quantity = how_many(item, product)
     if quantity is None:
         raise OtherQuantity
-    return OfferLine.objects.create(
+    row = OfferLine.objects.create(
         organization=offer.organization, offer=offer, product=product, sku=product.sku, name_en=product.name_en,
         name_es=product.name_es, kind=item.kind, order_key=item.key,
         packet=as_json(item), digest=digest(item), version=line.order.state.version, price_cents=product.price_cents,
-        quantity=quantity, routing_proof=proof,
+        quantity=quantity, routing_proof=proof, released_at=at if held else None, released_by=by if held else None,
     )  # fmt: skip
+    if held:
+        audit.record(
+            organization_id=offer.organization_id, by=by.actor, action="order.released",
+            entity=f"line:{row.public_id}", at=at, purpose=item.kind, elements=HOLDING, customer_key=offer.customer_key,
+            reason=f"words:{len(held)}",
+        )  # fmt: skip
+    return row
 
 
 def _write_link(offer: Offer, organization: Organization, delivery: Delivery, at: datetime) -> PurchaseLink:

@@ -2,6 +2,7 @@
 through the door at that moment, or not at all; nothing of the chart is kept between two requests. What becomes of a
 link that was made stands in made.py."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,11 @@ NOBODY_TO_RECOGNIZE = (
     " e-mail, or what is missing of the three. Nothing was sent."
 )
 
+HELD = (
+    "{names}: the directions may tell why the patient takes it. Look at the marked words. Let them leave, or leave the order"
+    " out. Nothing was sent."
+)
+
 
 class Reading:
     """One look into the chart by one launch: the page, its rows, and the access that made them."""
@@ -55,9 +61,11 @@ class Reading:
         ]
         self.rows: list[Row] = rows_of(self.page, user=request.user, today=timezone.localdate(), focus=focus)
 
-    def tick(self, keys: list[str]) -> None:
+    def tick(self, keys: list[str], released: Collection[str] = ()) -> None:
         """Tick what the clinician chose, be it nothing, instead of what is ticked by itself."""
-        self.rows = [replace(row, ticked=row.selectable and row.key in keys) for row in self.rows]
+        self.rows = [
+            replace(row, ticked=row.selectable and row.key in keys, released=row.key in released) for row in self.rows
+        ]
 
     def chosen(self, keys: list[str]) -> list[Row]:
         return [row for row in self.rows if row.key in keys]
@@ -136,8 +144,10 @@ def send(request: ClinicianRequest, launch_key: str) -> HttpResponse:
     recipient = reading.page.recipient
     if not recipient.contacts and not link_services.may_be_printed(recipient):
         form.add_error(None, NOBODY_TO_RECOGNIZE)
+    if form.is_valid() and (held := _held(form, reading)):
+        form.add_error(None, HELD.format(names=", ".join(row.order.item.name for row in held)))
     if not form.is_valid():
-        reading.tick(request.POST.getlist("order"))
+        reading.tick(request.POST.getlist("order"), request.POST.getlist("release"))
         return render(request, "ehr/orders.html", _context(request, reading) | {"form": form}, status=422)
     if ordered := [row for row in reading.chosen(form.cleaned_data["order"]) if row.paid]:
         return _stands(request, reading, ordered)
@@ -169,6 +179,12 @@ def _stands(request: ClinicianRequest, reading: Reading, ordered: list[Row]) -> 
     return render(request, "ehr/order_stands.html", _context(request, reading) | {"ordered": ordered}, status=409)
 
 
+def _held(form: SendForm, reading: Reading) -> list[Row]:
+    """Chosen orders whose directions hold words that the clinician did not release."""
+    chosen = reading.chosen(form.cleaned_data["order"])
+    return [row for row in chosen if row.held and row.key not in form.cleaned_data["release"]]
+
+
 def _changed(form: SendForm, reading: Reading) -> list[str]:
     """Names of chosen orders that are gone, were changed, or may not be sold any more; "" for one that is gone."""
     now = {row.key: row for row in reading.rows}
@@ -185,7 +201,12 @@ def _changed(form: SendForm, reading: Reading) -> list[str]:
 def _make(request: ClinicianRequest, form: SendForm, reading: Reading, at: datetime) -> HttpResponse:
     chosen = reading.chosen(form.cleaned_data["order"])
     lines = [
-        offers.NewLine(order=row.order, product=row.product, routing_proof=form.cleaned_data["routing_proof"])
+        offers.NewLine(
+            order=row.order,
+            product=row.product,
+            routing_proof=form.cleaned_data["routing_proof"],
+            released=row.key in form.cleaned_data["release"],
+        )
         for row in chosen
         if row.product is not None
     ]
