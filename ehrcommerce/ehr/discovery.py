@@ -249,7 +249,7 @@ def _ask(connection: EhrConnection, url: str) -> Answer:
 
 def _life_s(answer: Answer) -> float:
     """D6: as long as the EHR says, between five minutes and a day."""
-    said = re.search(r"max-age=(\d{1,9})", answer.headers.get("cache-control", ""))
+    said = re.search(r'max-age="?(\d{1,9})', answer.headers.get("cache-control", ""), re.IGNORECASE)
     return min(max(float(said[1]) if said else 3600.0, SHORTEST_S), LONGEST_S)
 
 
@@ -319,12 +319,12 @@ def read_keys(document: Mapping[str, Any]) -> KeySet:
     members = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
     if len(members) > MAX_KEYS:
         raise BadDiscovery
-    wanted = [each for each in members if each.get("kty") in SIGNING_KINDS and each.get("use", "sig") == "sig"]
+    wanted = [each for each in members if each.get("kty") in SIGNING_KINDS and each.get("use") in (None, "sig")]
     return KeySet(tuple(key for key in map(_import, wanted) if key is not None))
 
 
 def _import(members: dict[str, Any]) -> Key | None:
     try:
-        return import_key({name: members[name] for name in PUBLIC_MEMBERS if name in members})
-    except (JoseError, ValueError, TypeError):
+        return import_key({name: members[name] for name in PUBLIC_MEMBERS if members.get(name) is not None})
+    except (JoseError, ValueError, TypeError, KeyError):  # KeyError: a curve that joserfc does not know
         return None

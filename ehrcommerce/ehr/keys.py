@@ -1,9 +1,9 @@
 """The keys by which EHRs know the app (SMART App Launch 2.2, "Client Authentication: Asymmetric"): ES384 and RS384, of
 each a current one that signs and a next one that EHRs have already fetched when its turn comes.
 
-Made on first use, sealed in the database, parsed once a process. Which of them there are is asked at each use: after a
-leak no process signs with, or publishes, what was thrown away. Nothing here can serialize a private member: the key set
-is built from names of public members."""
+Made on first use, sealed in the database, parsed once a process. Which of them there are is asked at each signature, and
+every few seconds for the key set: after a leak no process signs with what was thrown away. Nothing here can serialize a
+private member: the key set is built from names of public members."""
 
 import hashlib
 import threading
@@ -24,6 +24,8 @@ ALGORITHMS = ("ES384", "RS384")
 PUBLIC_MEMBERS = {"ES384": ("kty", "crv", "x", "y"), "RS384": ("kty", "n", "e")}
 RSA_BITS = 3072
 REREAD_S = 60.0
+# The key set is asked by anybody, as often as they like (H79), and lies in their caches for an hour.
+PUBLISHED_S = 5.0
 # A retired key signs nothing, but a key set that lost it too early would fail assertions under way in caches (<= 29 h
 # met).
 KEEP_RETIRED = timedelta(hours=30)
@@ -42,6 +44,7 @@ class Held:
 
 Stamp = tuple[tuple[str, str], ...]
 _held: tuple[tuple[Held, ...], Stamp, float] = ((), (), 0.0)
+_published_until = 0.0
 _parsed: dict[str, Key] = {}
 _guard = threading.Lock()
 
@@ -52,8 +55,13 @@ def signing_key(alg: str) -> Held:
 
 
 def public_set() -> dict[str, list[dict[str, str]]]:
-    """The JWKS: what every EHR may know."""
-    return {"keys": [public_jwk(held) for held in _all()]}
+    """The JWKS: what every EHR may know. From memory for a few seconds."""
+    global _published_until
+    now = time.monotonic()
+    if not _held[0] or now >= _published_until:
+        _all()
+        _published_until = now + PUBLISHED_S
+    return {"keys": [public_jwk(held) for held in _held[0] or _all()]}
 
 
 def public_jwk(held: Held) -> dict[str, str]:
@@ -120,9 +128,9 @@ def _told(rows: QuerySet[SigningKey]) -> list[str]:
 
 def forget() -> None:
     """Read the rows again at the next question."""
-    global _held
+    global _held, _published_until
     with _guard:
-        _held = ((), (), 0.0)
+        _held, _published_until = ((), (), 0.0), 0.0
         _parsed.clear()
 
 
@@ -140,7 +148,7 @@ def _all() -> tuple[Held, ...]:
 
 
 def _stamp() -> Stamp:
-    """Names and states of the rows, without a key in it: one short question at each use."""
+    """Names and states of the rows, without a key in it: one short question."""
     return tuple(SigningKey.objects.order_by("pk").values_list("kid", "state"))
 
 

@@ -61,12 +61,13 @@ class TokenAnswer:
 
 # ------------------------------------------------------------------------------------------------------- the answer
 def read_answer(status: int, body: bytes) -> dict[str, Any]:
-    """The JSON object of a successful answer. Nothing of a refusal's text is repeated: only its OAuth code counts."""
+    """The JSON object of a successful answer. Nothing of a refusal's text is repeated: only its OAuth code counts. A name
+    with null is a name that is not there: some servers write every field that they know."""
     try:
         found = one_object(body)
     except ValueError as problem:
         raise (EhrBusy if status == 429 or status >= 500 else BadToken) from problem
-    if status == 200 and "error" not in found:
+    if status == 200 and found.get("error") is None:
         return found
     error = found.get("error")
     if status == 401 or error in ("invalid_client", "unauthorized_client"):
@@ -89,7 +90,7 @@ def parse(
         refresh_token=_text(found, "refresh_token"), id_token=_text(found, "id_token"), patient=patient,
         encounter=_context_id(found, "encounter"), focus=_focus(found.get("fhirContext")),
         need_patient_banner=_banner(found.get("need_patient_banner")), style_url=_said(found, "smart_style_url"),
-        intent=_intent(found.get("intent")), tenant=_said(found, "tenant"), names_scope="scope" in found,
+        intent=_intent(found.get("intent")), tenant=_said(found, "tenant"), names_scope=found.get("scope") is not None,
     )  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def _life_s(value: Any) -> int:
 
 def _scope(found: Mapping[str, Any], requested: str) -> str:
     """T5: a missing scope means what was asked for; anything but text is not in the form."""
-    scope = found.get("scope", requested)
+    scope = requested if found.get("scope") is None else found["scope"]
     if not isinstance(scope, str):
         raise BadToken
     return " ".join(scope.split())

@@ -39,6 +39,8 @@ class FakeEhr:
     heard: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     nonce: str = ""
     slow_s: float = 0.0
+    # How answers are put on the line: "" is as usual, else "chunked", "http_1_0", "no_type", "spaced" or "lower_case".
+    manner: str = ""
 
     @property
     def base(self) -> str:
@@ -108,8 +110,23 @@ def _handler(ehr: FakeEhr) -> type[http.server.BaseHTTPRequestHandler]:
             ehr.heard.append((self.path, dict(self.headers)))
             time.sleep(ehr.slow_s)
             status, headers, answer = ehr.reply(self.path)
-            head = [f"HTTP/1.1 {status} X", "Connection: close"]
-            head += [f"{name}: {value}" for name, value in {"Content-Length": str(len(answer)), **headers}.items()]
+            version = "HTTP/1.0" if ehr.manner == "http_1_0" else "HTTP/1.1"
+            head = [f"{version} {status} X", "Connection: close"]
+            fields = {"Content-Length": str(len(answer)), **headers}
+            if ehr.manner == "no_type":
+                fields.pop("Content-Type", None)
+            if ehr.manner in ("chunked", "http_1_0"):
+                del fields["Content-Length"]
+            if ehr.manner == "spaced":
+                answer = b"\r\n\t " + answer + b" \n\n" if answer else answer
+                fields["Content-Length"] = str(len(answer))
+            if ehr.manner == "lower_case":
+                fields = {name.lower(): f"  {value} " for name, value in fields.items()}
+            if ehr.manner == "chunked":
+                fields["Transfer-Encoding"] = "chunked"
+                cut = [answer[at : at + 7] for at in range(0, len(answer), 7)]
+                answer = b"".join(b"%x;x=1\r\n%s\r\n" % (len(part), part) for part in cut) + b"0\r\nX-T: 1\r\n\r\n"
+            head += [f"{name}: {value}" for name, value in fields.items()]
             self.wfile.write("\r\n".join([*head, "", ""]).encode() + answer)
             self.close_connection = True
 
