@@ -11,9 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.forms import ModelForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
@@ -184,6 +183,11 @@ class BackOffice(_ModelAdmin):
         )
         return super().change_view(request, object_id, form_url, {**title, **(extra_context or {})})
 
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """Of another clinic, or of nobody: the same page, which says no more than that there is none. Django would lead
+        to the first page and name what was asked for."""
+        raise Http404
+
     def name_of(self, row: Any) -> str:
         """What stands in the title of its page."""
         return str(row)
@@ -210,12 +214,12 @@ class BackOffice(_ModelAdmin):
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """What the audit holds of this row: who did what, and names of fields. A look at it is itself an event."""
+        user = staff_of(request)
+        if not self.has_view_or_change_permission(request) or not may_audit(user.role):
+            raise PermissionDenied
         row = self.get_object(request, unquote(object_id))
         if row is None:
-            return HttpResponseRedirect(reverse("admin:index"))
-        user = staff_of(request)
-        if not self.has_view_or_change_permission(request, row) or not may_audit(user.role):
-            raise PermissionDenied
+            raise Http404
         mine = AuditEvent.objects.filter(organization_id=user.organization_id, entity=entity_of(row))
         events = list(mine.order_by("-id")[:200])
         audit.record(

@@ -4,10 +4,15 @@ The devices stand in django-otp's own table, outside the walls: its rows hold no
 out who signs in. A row is only ever looked up by the id of a user who was found inside the walls. The form of the
 sign-in is signin.py."""
 
-from django.http import Http404, HttpRequest, HttpResponse
+from functools import wraps
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django_otp.admin import OTPAdminSite
 
 from ehrcommerce.accounts.models import EHR_ROLES, User
+
+METHODS = ("GET", "HEAD", "POST")
 
 
 class EhrcAdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp comes without types
@@ -22,6 +27,19 @@ class EhrcAdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp comes wit
         if not isinstance(user, User) or user.subject or user.role in EHR_ROLES:
             return False
         return bool(super().has_permission(request))
+
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
+        """Pages are looked at and forms are posted. Django's views take every other method for a look."""
+        inner = super().admin_view(view, cacheable)
+
+        @wraps(inner)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if request.method not in METHODS:
+                return HttpResponseNotAllowed(METHODS)
+            answer: HttpResponseBase = inner(request, *args, **kwargs)
+            return answer
+
+        return guarded
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         """No field here completes what is typed: a list of rows by their first letters is a search without a page."""
