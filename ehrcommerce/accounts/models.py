@@ -36,6 +36,9 @@ class Organization(models.Model):
         null=True, blank=True, editable=False,
         help_text="Set by `manage.py revoke_all`: nothing new is offered, opened or sent until it is lifted.",
     )  # fmt: skip
+    sessions_end_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Sessions of staff that began before this are over."
+    )
     match_family_name = models.BooleanField(default=False, help_text="Ask for the family name besides the birth date.")
 
     class Meta:

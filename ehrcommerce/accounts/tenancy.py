@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
 
+from ehrcommerce.accounts import idle
 from ehrcommerce.accounts.areas import STAFF
 from ehrcommerce.vault import walls
 
@@ -24,5 +25,5 @@ class WallsMiddleware:
 
     def process_view(self, request: HttpRequest, *_: Any) -> None:
         """After all other middlewares, so the user is known. An anonymous visitor costs no query."""
-        if getattr(request, "area", "") == STAFF and request.user.is_authenticated:
+        if getattr(request, "area", "") == STAFF and request.user.is_authenticated and not idle.is_over(request):
             walls.enter(request.user.organization_id)

@@ -6,7 +6,8 @@ class CheckoutProblem(Exception):
 
 
 class CheckoutOver(CheckoutProblem):
-    """There is no session, or it was idle for 30 minutes. The patient opens the link again and says who they are."""
+    """There is no session, or it was idle for 10 minutes, or half an hour old. The patient opens the link again and says
+    who they are."""
 
 
 class LinkOver(CheckoutProblem):

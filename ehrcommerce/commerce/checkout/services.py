@@ -21,7 +21,7 @@ from ehrcommerce.commerce.orders.states import OrderState
 from ehrcommerce.vault import walls
 
 COOKIE = "__Host-checkout"
-IDLE, LIFE = timedelta(minutes=30), timedelta(hours=4)
+IDLE, LIFE = timedelta(minutes=10), timedelta(minutes=30)
 STAGES = list(Stage)
 _RELATED = ("organization", "link", "link__offer", "order")
 _OVER = {

@@ -61,6 +61,10 @@ class NobodyToRecognize(OfferProblem):
     are all needed. Add a phone or an e-mail in the chart, or what is missing of the three."""
 
 
+class ClinicStopped(OfferProblem):
+    """This clinic's sales are stopped after an incident. Your administrator lifts it with `manage.py revoke_all --lift`."""
+
+
 class OrderStands(OfferProblem):
     """The patient ordered one of these items meanwhile. Nothing was sent; look at the orders again."""
 
@@ -87,12 +91,14 @@ def make_offer(
     is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
     An older live link for one of the same orders is superseded. stands: whether an order of a spent link still goes
     on (the room of the orders is above; who does not say counts every spent link). Raises NothingChosen,
-    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands, WordsHeld.
+    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands, WordsHeld, ClinicStopped.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         raise NothingChosen
     delivery = _delivery(recipient, send_to)
     organization = by.organization
+    if organization.read_only_since is not None:
+        raise ClinicStopped
     _alone_with(organization.pk, recipient.customer_key)
     offer = _write_offer(organization, recipient, by, language or recipient.language, at)
     for line in lines:
