@@ -7,6 +7,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.crypto import constant_time_compare
+from django.views.decorators.http import require_safe
 
 from ehrcommerce.ehr import keys
 from ehrcommerce.outbox import watch
@@ -15,10 +16,12 @@ from ehrcommerce.urls.errors import handler400, handler403, handler404, handler5
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok", content_type="text/plain")
 
 
+@require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
     """200 when the database answers, is migrated, and holds the keys that EHRs ask for; else 503 and which is
     missing."""
@@ -37,6 +40,7 @@ def not_ready() -> str:
         return "database"
 
 
+@require_safe
 def sweeper(request: HttpRequest) -> HttpResponse:
     """The dead-man alarm: 503 once the sweeper was not heard for a minute, or the database cannot say."""
     try:
@@ -46,6 +50,7 @@ def sweeper(request: HttpRequest) -> HttpResponse:
     return HttpResponse("silent" if silent else "ok", content_type="text/plain", status=503 if silent else 200)
 
 
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """For a monitor on this machine, or one that brings EHRC_METRICS_TOKEN; for others there is no such page."""
     if not may_measure(request):
