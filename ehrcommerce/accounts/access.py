@@ -70,8 +70,8 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "accounts.organization": {_C.CLINIC: "*"},
     "accounts.user": {_C.STAFF: "*", _C.CREDENTIALS: "password"},
     "accounts.agreement": {_C.PARTNER: "*"},
-    "accounts.proposedchange": {_C.STATE: "*", _C.CREDENTIALS: "payload"},
-    "accounts.breakglass": {_C.AUDIT: "*"},
+    "accounts.proposedchange": {_C.PARTNER: "*", _C.CREDENTIALS: "payload before_digest"},
+    "accounts.breakglass": {_C.AUDIT: "* note"},
     "audit.auditevent": {_C.AUDIT: "*"},
     "outbox.effect": {
         _C.STATE: "what state code subject tries next_run_at changed_at what_to_do generation reference created_at"
@@ -92,7 +92,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
         _C.ITEM: "product kind quantity routing_proof", _C.STATE: "released_by released_at", _C.MONEY: "price",
         _C.CLINICAL: "packet digest",
     },
-    "offers.contact": {_C.CONTACT: "channel masked carries_link value"},
+    "offers.contact": {_C.CONTACT: "channel masked carries_link value look"},
     "offers.purchaselink": {
         _C.STATE: "public_id offer state sent_at delivered_at opened_at verified_at expires_at ended_at end_reason"
                   " messenger delivery",
@@ -101,7 +101,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "orders.order": {
         _C.STATE: "number state money language placed_at changed_at offer", _C.COVERAGE: "uses_plan plan_pays plan_cents",
         _C.MONEY: "full_price patient_pays full_cents patient_cents currency shipping_cents tax_cents",
-        _C.ADDRESS: "ship_to",
+        _C.ADDRESS: "ship_to ships_to",
     },
     "orders.orderline": {
         _C.ITEM: "sku quantity", _C.STATE: "accepted reserved",
@@ -135,6 +135,11 @@ def class_of(model: str, column: str) -> FieldClass | None:
 def may(role: str, wanted: FieldClass | None) -> str:
     """see, reveal or -. An unknown role and an unknown class get nothing."""
     return NOTHING if wanted is None else MATRIX[wanted].get(role, NOTHING)
+
+
+def somebody_sees(wanted: FieldClass | None) -> bool:
+    """Whether the class is for anybody at all: what is for nobody stays so in an emergency too."""
+    return wanted is not None and any(cell != NOTHING for cell in MATRIX[wanted].values())
 
 
 def sees(role: str, model: str, column: str) -> bool:

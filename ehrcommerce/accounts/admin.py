@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from ehrcommerce.accounts import oversight_admin as oversight_admin  # its pages register themselves
 from ehrcommerce.accounts.backoffice import (
     EVERYBODY,
     OPERATIONS,

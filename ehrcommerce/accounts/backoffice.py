@@ -50,7 +50,16 @@ def staff_of(request: HttpRequest) -> User:
 
 def sees(request: HttpRequest, model: type[models.Model], column: str) -> bool:
     """Whether the table of field classes lets this user see this column (access.py)."""
-    return access.sees(staff_of(request).role, model._meta.label_lower, column)
+    label = model._meta.label_lower
+    if glass_is_broken(request) and column not in access.UNMASKED.get(label, ()):
+        return access.somebody_sees(access.class_of(label, column))
+    return access.sees(staff_of(request).role, label, column)
+
+
+def glass_is_broken(request: HttpRequest) -> bool:
+    """Whether this user forced the view for half an hour: sees more, presses nothing (glass.py)."""
+    standing = getattr(request, "glass", None)
+    return standing is not None and standing.open is not None
 
 
 def shown(request: HttpRequest, model: type[models.Model], columns: Iterable[Any]) -> list[Any]:
@@ -110,13 +119,18 @@ class BackOffice(_ModelAdmin):
     actions: Any = None
 
     def _has(self, request: HttpRequest, roles: frozenset[str]) -> bool:
-        return isinstance(request.user, User) and request.user.role in roles
+        """May press and change. Whoever broke the glass looks only."""
+        return isinstance(request.user, User) and request.user.role in roles and not glass_is_broken(request)
+
+    def _looks(self, request: HttpRequest) -> bool:
+        role = getattr(request.user, "role", "")
+        return role in self.may_view | self.may_change or (glass_is_broken(request) and role in EVERYBODY)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return self._has(request, self.may_view | self.may_change)
+        return self._looks(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return self._has(request, self.may_view | self.may_change)
+        return self._looks(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self._has(request, self.may_change)
@@ -274,7 +288,8 @@ class BackOfficeInline(_TabularInline):
     may_change: ClassVar[frozenset[str]] = frozenset()
 
     def _may(self, request: HttpRequest) -> bool:
-        return isinstance(request.user, User) and request.user.role in self.may_change
+        may = isinstance(request.user, User) and request.user.role in self.may_change
+        return may and not glass_is_broken(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return isinstance(request.user, User) and request.user.role in EVERYBODY

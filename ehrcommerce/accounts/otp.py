@@ -8,9 +8,12 @@ from functools import wraps
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.urls import path
+from django.utils import timezone
 from django_otp.admin import OTPAdminSite
 
-from ehrcommerce.accounts.models import EHR_ROLES, User
+from ehrcommerce.accounts import glass
+from ehrcommerce.accounts.models import EHR_ROLES, BreakGlass, User
 
 METHODS = ("GET", "HEAD", "POST")
 
@@ -26,7 +29,32 @@ class EhrcAdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp comes wit
         user = request.user
         if not isinstance(user, User) or user.subject or user.role in EHR_ROLES:
             return False
-        return bool(super().has_permission(request))
+        if not super().has_permission(request):
+            return False
+        if not hasattr(request, "glass"):
+            request.glass = glass.standing(user, at=timezone.now())  # type: ignore[attr-defined]
+        return not request.glass.late  # type: ignore[attr-defined]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page says: that the glass is broken, here or by somebody who waits for this user's review."""
+        context: dict[str, Any] = super().each_context(request)
+        user, standing = request.user, getattr(request, "glass", None)
+        if standing is not None and isinstance(user, User):
+            waiting = (
+                BreakGlass.objects.filter(reviewed_at=None).exclude(user=user) if user.role in glass.REVIEWERS else ()
+            )
+            context |= {"glass": standing.open, "to_review": list(waiting[:5])}
+        return context
+
+    def get_urls(self) -> list[Any]:
+        """Pages that belong to no table."""
+        from ehrcommerce.accounts import oversight
+
+        mine = [
+            path("reveal/<str:what>/<int:pk>/", self.admin_view(oversight.reveal_page), name="reveal"),
+            path("break-glass/", self.admin_view(oversight.break_glass), name="break_glass"),
+        ]
+        return [*mine, *super().get_urls()]
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Pages are looked at and forms are posted. Django's views take every other method for a look."""

@@ -11,6 +11,7 @@ from django_otp import devices_for_user
 from django_otp.admin import OTPAdminAuthenticationForm
 from django_otp.oath import TOTP
 
+from ehrcommerce.accounts import glass
 from ehrcommerce.accounts.models import User
 from ehrcommerce.audit import services as audit
 
@@ -22,6 +23,11 @@ else:
 REFUSAL = (
     "Not signed in. Check username, password and the six digits that your authenticator app shows now; each code works "
     "once. After five wrong tries, wait an hour."
+)
+
+LOCKED = (
+    "This account is shut: its break-glass access was not reviewed within 72 hours. Ask your privacy officer to review "
+    "it; then sign in again."
 )
 
 
@@ -42,6 +48,10 @@ class SignInForm(_Form):
             self._refuse()
             raise ValidationError(REFUSAL, code="refused") from problem
         if isinstance(self.user_cache, User):
+            if glass.standing(self.user_cache, at=timezone.now()).late:
+                _record(self.user_cache, "staff.review_overdue", outcome="refused")
+                self.user_cache = None
+                raise ValidationError(LOCKED, code="review overdue")
             _record(self.user_cache, "staff.signed_in")
         return cleaned
 
@@ -57,9 +67,12 @@ class SignInForm(_Form):
         """The user's device. Of several, the one that is named, or whose code it is; a wrong try always counts."""
         if self.cleaned_data.get("otp_device"):
             return super()._chosen_device(user)  # type: ignore[misc]
-        devices = list(devices_for_user(user))
-        token = str(self.cleaned_data.get("otp_token") or "")
-        return next((device for device in devices if _shows(device, token)), devices[0] if devices else None)
+        return device_that_shows(list(devices_for_user(user)), str(self.cleaned_data.get("otp_token") or ""))
+
+
+def device_that_shows(devices: list[Any], token: str) -> Any:
+    """Of several devices the one whose code it is, else the first, on which the wrong try then counts."""
+    return next((device for device in devices if _shows(device, token)), devices[0] if devices else None)
 
 
 def _shows(device: Any, token: str) -> bool:

@@ -1,6 +1,8 @@
 """Back office: EHR connections, the test of each, what to hand to the EHR's administrator, and the launches that came of
 them. Tokens, secrets and ids are never shown."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,11 +16,11 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html_join
 
+from ehrcommerce.accounts import approvals
 from ehrcommerce.accounts.backoffice import (
     ADMINISTRATOR,
     INTEGRATION,
     PRIVACY,
-    BackOffice,
     BackOfficeInline,
     ReadOnly,
     staff_of,
@@ -28,6 +30,7 @@ from ehrcommerce.accounts.desk import Line, Panel, panel
 from ehrcommerce.accounts.footing import footing_of
 from ehrcommerce.accounts.models import EHR_ROLES, User
 from ehrcommerce.accounts.otp import site
+from ehrcommerce.accounts.two_people import TwoPeople, applier
 from ehrcommerce.audit import services as audit
 from ehrcommerce.ehr import alerts, checking, discovery, findings, handover, knob_rules, presets
 from ehrcommerce.ehr.connection_form import LABELS, ConnectionForm, SpellingForm
@@ -70,8 +73,40 @@ class SpellingInline(BackOfficeInline):
     verbose_name_plural = "further addresses by which the same EHR launches the app (spellings of iss)"
 
 
+# Whom we believe, where tokens go, how we prove ourselves, who may frame our pages.
+GUARDED = frozenset({
+    "fhir_base", "client_id", "client_auth", "client_secret", "extra_origins", "frame_origins", "oidc_issuer",
+    "more_issuers", "jwks_source", "jwks_uri", "id_token_algs", "nonce_policy", "aud_override", "assertion_aud",
+    "client_certificate", "fhir_user_policy", "standalone", "backend_services", "patient_prefix_ok",
+})  # fmt: skip
+
+
+def _apply_more(row: EhrConnection, values: Mapping[str, Any], by: User, at: datetime) -> None:
+    """What an approval changes besides the columns: further spellings of the issuer, and what a launch pinned."""
+    if "spellings" in values:
+        row.spellings.exclude(spelling__in=values["spellings"]).delete()
+        known = set(row.spellings.values_list("spelling", flat=True))
+        for spelling in values["spellings"]:
+            if spelling not in known:
+                EhrIssuer(connection=row, spelling=spelling).save()
+        audit.record(
+            organization_id=row.organization_id, by=by.actor, action="connection.spellings_changed", at=at,
+            entity=f"connection:{row.public_id}",
+        )  # fmt: skip
+    if values.get("unpin"):
+        alerts.clear(row, by=by.actor, at=at, unpin=True)
+    discovery.forget()
+
+
+approvals.register(
+    "connection",
+    approvals.Kind("Where an EHR is reached", INTEGRATION, applier(EhrConnection, "enabled", GUARDED, _apply_more)),
+)
+
+
 @admin.register(EhrConnection, site=site)
-class EhrConnectionAdmin(BackOffice):
+class EhrConnectionAdmin(TwoPeople):
+    kind, switch, guarded = "connection", "enabled", GUARDED
     may_change = INTEGRATION
     form = ConnectionForm
     list_display = ["name", "vendor", "fhir_base", "state", "last_checked_at", "enabled", "agreement"]
@@ -102,7 +137,19 @@ class EhrConnectionAdmin(BackOffice):
         discovery.forget()
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Whose EHR calls is a matter for the audit."""
+        """Whose EHR calls is a matter for the audit, and of a connection that is on, for two people."""
+        row = form.instance
+        if formset.model is EhrIssuer and formset.has_changed() and EhrConnection.objects.get(pk=row.pk).enabled:
+            formset.save(commit=False)
+            before = set(row.spellings.values_list("spelling", flat=True))
+            gone = {each.spelling for each in formset.deleted_objects}
+            gone |= {each.initial["spelling"] for each in formset.initial_forms if each.has_changed()}
+            new = {each.spelling for each in formset.new_objects} | {each.spelling for each, _ in formset.changed_objects}
+            wanted = sorted(before - gone | new)
+            told = [("further addresses", " ".join(sorted(before)) or "none", " ".join(wanted) or "none")]
+            self.propose(request, row, {"spellings": wanted}, told)
+            formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
+            return
         super().save_formset(request, form, formset, change)
         if formset.new_objects or formset.changed_objects or formset.deleted_objects:
             self._tell(request, form.instance, "connection.spellings_changed")
@@ -207,6 +254,9 @@ class EhrConnectionAdmin(BackOffice):
         except ValidationError as problem:
             self.message_user(request, " ".join(problem.messages), messages.ERROR)
             return HttpResponseRedirect(self._page("test", pk))
+        if row.enabled:
+            self.propose(request, EhrConnection.objects.get(pk=pk), {"extra_origins": row.extra_origins})
+            return HttpResponseRedirect(self._page("test", pk))
         row.save(update_fields=["extra_origins"])
         self._tell(request, row, "connection.origin_added", ["extra_origins"])
         checking.check(row, by=staff_of(request).actor, at=timezone.now())
@@ -221,6 +271,10 @@ class EhrConnectionAdmin(BackOffice):
         unpin = request.POST.get("decision") == "unpin" and alerts.may_unpin(row, row.alert)
         if request.POST.get("word", row.alert) != row.alert:
             self.message_user(request, "Something graver was noticed meanwhile. Look at it first.", messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:ehr_ehrconnection_change", args=[pk]))
+        if unpin and row.enabled:
+            told = [("what a launch recorded", "as it is", "the EHR's new values, at the next launch")]
+            self.propose(request, row, {"unpin": True}, told)
             return HttpResponseRedirect(reverse("admin:ehr_ehrconnection_change", args=[pk]))
         alerts.clear(row, by=staff_of(request).actor, at=timezone.now(), unpin=unpin)
         discovery.forget()

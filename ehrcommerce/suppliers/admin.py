@@ -6,9 +6,11 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from ehrcommerce.accounts.backoffice import INTEGRATION, BackOffice
+from ehrcommerce.accounts import approvals
+from ehrcommerce.accounts.backoffice import INTEGRATION
 from ehrcommerce.accounts.footing import footing_of
 from ehrcommerce.accounts.otp import site
+from ehrcommerce.accounts.two_people import TwoPeople, applier
 from ehrcommerce.suppliers.models import Supplier
 
 if TYPE_CHECKING:
@@ -63,8 +65,21 @@ class SupplierForm(_SupplierForm):
         return supplier
 
 
+# Where it is reached, by whose code, with which secrets, and what it is told.
+GUARDED = frozenset({
+    "port", "adapter", "base_url", "ca_file", "client_certificate", "needs_birth_date", "api_key", "callback_secret",
+    "previous_callback_secret",
+})  # fmt: skip
+approvals.register(
+    "supplier", approvals.Kind("Where a supplier is reached", INTEGRATION, applier(Supplier, "active", GUARDED))
+)
+
+
 @admin.register(Supplier, site=site)
-class SupplierAdmin(BackOffice):
+class SupplierAdmin(TwoPeople):
+    """Whom we send orders to is decided by two people."""
+
+    kind, switch, guarded = "supplier", "active", GUARDED
     may_change = INTEGRATION
     form = SupplierForm
     list_display = ["name", "port", "base_url", "active", "agreement"]

@@ -131,8 +131,8 @@ class State:
     def remember_admin(self, told: dict[str, str]) -> None:
         """The password is told once, when it is made."""
         known = self.admin
-        if known and told.get("password", "").startswith("("):
-            told = {**told, "password": known["password"]}
+        kept = [name for name in ("password", "second_password") if told.get(name, "").startswith("(")]
+        told = {**told, **{name: known[name] for name in kept if name in known}}
         self.save(admin=told)
 
     def place(self) -> Path:
@@ -264,6 +264,9 @@ def table(site: Site, admin: dict[str, str], *, seconds: float) -> str:
     ]
     lines = [f"  {what:<20}{where:<38}{who}" for what, where, who in rows]
     lines += ["", "  One-time codes for the admin: add this to an authenticator app", f"  {admin['otpauth']}"]
+    if "second_otpauth" in admin:
+        lines += ["", "  Some changes take a second person (a new address of an EHR or a supplier, keys, purge):"]
+        lines += [f"  user {admin['second_username']}, password {admin['second_password']}", f"  {admin['second_otpauth']}"]
     first, last = f"ehrcommerce is running (ready after {seconds:.1f} s).", "Logs: .demo/logs/. Stop: Ctrl-C."
     return "\n".join(["", first, "", *lines, "", last])
 

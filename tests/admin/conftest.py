@@ -10,7 +10,8 @@ from django.utils import timezone
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from ehrcommerce.accounts.models import Organization, Role, User
+from ehrcommerce.accounts import approvals
+from ehrcommerce.accounts.models import Organization, ProposedChange, Role, User
 from ehrcommerce.vault import walls
 from tests import factories
 from tests.commerce.fixtures import commits, shop, transactional_db
@@ -72,3 +73,10 @@ def ending(shop: Shop) -> date:
     day = timezone.now().date() + timedelta(days=10)
     factories.agreement(shop.clinic, "supplier:some", party_name="Fading Partner", expires=day)
     return day
+
+
+def second_approves(clinic: Organization) -> None:
+    """Another person with the right lets the last proposal happen."""
+    user = User.objects.filter(username=f"approver-{clinic.pk}").first()
+    user = user or factories.staff(clinic, username=f"approver-{clinic.pk}", password=PASSWORD)
+    approvals.approve(change=ProposedChange.objects.filter(state="open").latest("pk"), by=user, at=timezone.now())

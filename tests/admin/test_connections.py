@@ -15,7 +15,7 @@ from ehrcommerce.ehr import alerts
 from ehrcommerce.ehr.models import EhrConnection, EhrIssuer
 from ehrcommerce.vault import walls
 from tests import factories
-from tests.admin.conftest import STAFF, SignedIn
+from tests.admin.conftest import STAFF, SignedIn, second_approves
 from tests.commerce.shop import Shop
 from tests.ehr.fake_ehr import FakeEhr, as_json, running
 from tests.ehr.statements import statement
@@ -87,6 +87,8 @@ def test_the_client_id_may_come_later_and_nobody_launches_before(as_role: Signed
     assert not row.enabled
     assert "Needed before" in words(change(as_role, row, enabled="on"))
     change(as_role, row, enabled="on", client_id="abc")
+    assert not EhrConnection.objects.get(slug="lake").enabled
+    second_approves(shop.clinic)
     assert EhrConnection.objects.get(slug="lake").enabled
 
 
@@ -162,6 +164,7 @@ def test_sound_values_are_kept_in_their_plain_form(as_role: SignedIn, shop: Shop
         launch_scopes="launch openid patient/Patient.read patient/MedicationRequest.rs?status=active",
     )  # fmt: skip
     assert answer.status_code == 200
+    second_approves(shop.clinic)
     row.refresh_from_db()
     assert row.extra_origins == "https://login.example.org"
     assert row.id_token_algs == "RS256 ES384"
@@ -212,6 +215,7 @@ def test_only_integration_presses_the_buttons(
 def test_an_origin_is_added_only_if_the_last_test_named_it(
     as_role: SignedIn, live_row: EhrConnection, ehr: FakeEhr
 ) -> None:
+    EhrConnection.objects.filter(pk=live_row.pk).update(enabled=False)
     other = f"http://localhost:{ehr.url.rpartition(':')[2]}"
     ehr.document = {"token_endpoint": f"{other}/token"}
     client, address = as_role(Role.INTEGRATION), f"{LIST}{live_row.pk}/origin/"
@@ -269,6 +273,9 @@ def test_an_alert_is_shown_and_settled_by_a_person(as_role: SignedIn, live_row: 
     alerts.note(live_row, alerts.ISSUER, timezone.now())
     client.post(f"{LIST}{live_row.pk}/alert/", {"decision": "unpin"})
     live_row.refresh_from_db()
+    assert live_row.oidc_issuer == "https://old.example.org", "whom we believe is decided by two"
+    second_approves(live_row.organization)
+    live_row.refresh_from_db()
     assert (live_row.alert, live_row.oidc_issuer, live_row.pinned_endpoints) == ("", "", PINNED)
 
 
@@ -308,6 +315,7 @@ def test_what_a_launch_recorded_while_the_form_was_open_stays(as_role: SignedIn,
 def test_another_base_at_the_form_forgets_the_addresses_of_the_old_one(as_role: SignedIn, shop: Shop) -> None:
     row = factories.ehr_connection(shop.clinic, client_auth="private_key_jwt", pinned_endpoints=PINNED)
     change(as_role, row, fhir_base="https://new.example.org/fhir")
+    second_approves(shop.clinic)
     row.refresh_from_db()
     assert (row.canonical_iss, row.pinned_endpoints) == ("https://new.example.org/fhir", {})
 
@@ -330,6 +338,8 @@ def test_a_further_spelling_is_kept_in_its_walls_and_only_once(as_role: SignedIn
     same = change(as_role, row, **more, **{"spellings-0-spelling": f"{row.fhir_base}/"})
     assert "the FHIR address above" in words(same)
     change(as_role, row, **more, **{"spellings-0-spelling": "https://Other.example.org/fhir/"})
+    assert not EhrIssuer.objects.filter(connection=row).exists(), "whose EHR calls is decided by two"
+    second_approves(shop.clinic)
     made = EhrIssuer.objects.get(connection=row)
     assert (made.canonical_iss, made.organization_id) == ("https://other.example.org/fhir", shop.clinic.pk)
     assert AuditEvent.objects.filter(action="connection.spellings_changed").exists()

@@ -163,4 +163,6 @@ def test_every_sealed_column_behind_a_page_is_for_nobody_or_revealed_one_by_one(
                 found = access.class_of(label, field.name)
                 # A code without a product says what was ordered, and of whom it does not.
                 revealed = field.name in access.UNMASKED.get(label, ()) or label == "catalog.unmappedcode"
+                # Why somebody broke the glass is written for those who review it.
+                revealed = revealed or (label, field.name) == ("accounts.breakglass", "note")
                 assert revealed or found is None or set(MATRIX[found].values()) == {NOTHING}, (label, field.name)

@@ -7,7 +7,7 @@ from ehrcommerce.accounts.models import Role
 from ehrcommerce.ehr.models import EhrSession
 from ehrcommerce.suppliers.models import Supplier
 from tests import factories
-from tests.admin.conftest import SignedIn
+from tests.admin.conftest import SignedIn, second_approves
 from tests.admin.crawl import crawl
 from tests.commerce.shop import HOME, Shop
 
@@ -67,6 +67,8 @@ def test_secrets_go_in_and_never_come_out(as_role: SignedIn, shop: Shop) -> None
         "new_callback_secret": "callback-canary",
     }
     assert client.post(address, fields).status_code == 302
+    assert Supplier.objects.get(pk=supplier.pk).api_key == "key"
+    second_approves(shop.clinic)
     fresh = Supplier.objects.get(pk=supplier.pk)
     assert (fresh.api_key, fresh.callback_secret, fresh.previous_callback_secret) == (
         "api-key-canary",

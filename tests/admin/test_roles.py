@@ -8,7 +8,8 @@ from django.test import RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from ehrcommerce.accounts.models import Agreement, Role
+from ehrcommerce.accounts import approvals
+from ehrcommerce.accounts.models import Agreement, BreakGlass, Role
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule, UnmappedCode
@@ -27,7 +28,8 @@ TABLE: dict[str, dict[str, str]] = {
     "accounts.user": {"privacy": "v", "administrator": "vca"},
     "accounts.agreement": dict.fromkeys(ALL, "v") | {"administrator": "vca"},
     "audit.auditevent": {"privacy": "v", "administrator": "v"},
-    "outbox.effect": dict.fromkeys(ALL, "v") | {"operations": "v retry", "administrator": "v retry"},
+    "outbox.effect": dict.fromkeys(ALL, "v")
+    | dict.fromkeys(("operations", "administrator"), "v give_back give_up retry take"),
     "suppliers.supplier": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "catalog.product": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "catalog.unmappedcode": dict.fromkeys(ALL, "v") | {"catalog": "vc", "administrator": "vc"},
@@ -37,6 +39,8 @@ TABLE: dict[str, dict[str, str]] = {
     "offers.purchaselink": dict.fromkeys(ALL, "v") | {"operations": "v revoke", "administrator": "v revoke"},
     "orders.order": dict.fromkeys(ALL, "v"),
     "ehr.ehrconnection": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
+    "accounts.proposedchange": {"integration": "v", "privacy": "v", "administrator": "v"},
+    "accounts.breakglass": {"privacy": "v", "administrator": "v"},
     "ehr.ehrsession": {"integration": "v", "privacy": "v", "administrator": "v"},
 }
 
@@ -66,7 +70,16 @@ def rows(shop: Shop) -> dict[str, Any]:
     code = UnmappedCode.objects.create(
         organization=shop.clinic, kind="device", system="s", code="X1", last_seen_at=timezone.now()
     )
+    user = factories.staff(shop.clinic, username=f"keeper-{shop.clinic.pk}", password="correct horse battery staple")
+    change = approvals.propose(kind="purge", entity="act:purge", by=user, at=timezone.now())
+    broken = BreakGlass(
+        organization=shop.clinic, user=user, reason="safety", note="n", began_at=timezone.now(), ends_at=timezone.now(),
+        told=shop.ada,
+    )  # fmt: skip
+    broken.save()
     return {
+        "accounts.proposedchange": change,
+        "accounts.breakglass": broken,
         "accounts.organization": shop.clinic,
         "accounts.user": shop.ada,
         "accounts.agreement": Agreement.objects.latest("pk"),

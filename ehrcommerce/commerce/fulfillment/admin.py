@@ -15,6 +15,8 @@ from ehrcommerce.accounts.admin import line_of, stuck
 from ehrcommerce.accounts.backoffice import EVERYBODY, OPERATIONS, ReadOnly, ShownInline, sees, staff_of
 from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
 from ehrcommerce.accounts.otp import site
+from ehrcommerce.accounts.oversight import link_to_reveal
+from ehrcommerce.accounts.reveal import Revealable, register
 from ehrcommerce.accounts.words import remedy, title
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
@@ -112,6 +114,19 @@ class LedgerInline(ShownInline):
         return dollars(entry.amount_cents)
 
 
+def _address(order: Order) -> list[tuple[str, str]]:
+    to = order.ship_to or {}
+    words = (("Name", "name"), ("Street", "line"), ("City", "city"), ("State", "state"), ("ZIP code", "postal_code"))
+    return [(label, str(to[name])) for label, name in words if to.get(name)]
+
+
+ADDRESS = Revealable(
+    Order, "ship_to", "where a parcel goes", lines=_address, entity=lambda order: f"order:{order.public_id}",
+    customer_key=lambda order: order.offer.customer_key,
+)  # fmt: skip
+register(ADDRESS)
+
+
 @admin.register(Order, site=site)
 class OrderAdmin(ReadOnly):
     list_display = ["number", "state", "money", "patient_pays", "uses_plan", "placed_at", "changed_at"]
@@ -123,8 +138,9 @@ class OrderAdmin(ReadOnly):
         ("state", "money", "uses_plan"),
         ("full_price", "plan_pays", "patient_pays"),
         ("language", "placed_at", "offer"),
+        "ships_to",
     ]
-    readonly_fields = ["full_price", "plan_pays", "patient_pays"]
+    readonly_fields = ["full_price", "plan_pays", "patient_pays", "ships_to"]
     inlines = [LineInline, FeeInline, PaymentInline, FulfillmentInline, LedgerInline]
     change_form_template = "admin/orders/order/change_form.html"
 
@@ -139,6 +155,10 @@ class OrderAdmin(ReadOnly):
     @admin.display(description="patient pays", ordering="patient_cents")
     def patient_pays(self, order: Order) -> str:
         return dollars(order.total_cents)
+
+    @admin.display(description="ships to")
+    def ships_to(self, order: Order) -> str:
+        return link_to_reveal(ADDRESS, order)
 
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
         """As it is said on the phone: small letters are good enough."""

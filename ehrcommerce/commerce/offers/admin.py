@@ -9,6 +9,8 @@ from django.utils import timezone
 
 from ehrcommerce.accounts.backoffice import OPERATIONS, ReadOnly, ShownInline, staff_of
 from ehrcommerce.accounts.otp import site
+from ehrcommerce.accounts.oversight import link_to_reveal
+from ehrcommerce.accounts.reveal import Revealable, register
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 from ehrcommerce.commerce.offers import services
 from ehrcommerce.commerce.offers.models import Contact, Offer, OfferLine, PurchaseLink
@@ -27,7 +29,19 @@ class LineInline(ShownInline):
 class ContactInline(ShownInline):
     model = Contact
     verbose_name_plural = "contacts (masked)"
-    fields = ["channel", "masked", "carries_link"]
+    fields = ["channel", "masked", "carries_link", "look"]
+
+    @admin.display(description="the whole of it")
+    def look(self, contact: Contact) -> str:
+        return link_to_reveal(CONTACT, contact)
+
+
+CONTACT = Revealable(
+    Contact, "value", "where a message went",
+    lines=lambda contact: [(contact.get_channel_display(), contact.value)],
+    entity=lambda contact: f"contact:{contact.public_id}", customer_key=lambda contact: contact.offer.customer_key,
+)  # fmt: skip
+register(CONTACT)
 
 
 class LinkInline(ShownInline):

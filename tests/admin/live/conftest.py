@@ -49,6 +49,25 @@ class Cleo:
 
 
 @pytest.fixture
+def dara(live: Live, database: Database) -> Cleo:
+    """The second person, signed in."""
+    told = live.admin
+    made = Cleo(
+        live, database, username=told["second_username"], password=told["second_password"], secret=told["second_secret"]
+    )
+    assert made.sign_in().path == "/admin/"
+    return made
+
+
+def approve(second: Cleo) -> Page:
+    """What waits first on the first page of the second person, approved."""
+    desk = second.see("/admin/")
+    waiting = [link for link in desk.links if "/proposedchange/" in link and link.endswith("/change/")]
+    assert waiting, desk.text[:500]
+    return second.visitor.submit(second.see(waiting[0]), "/approve/")
+
+
+@pytest.fixture
 def cleo(live: Live, database: Database) -> Cleo:
     """Signed in."""
     made = Cleo(live, database)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ehrcommerce.workbench.supervisor import ChildFailed
-from tests.admin.live.conftest import Cleo
+from tests.admin.live.conftest import Cleo, approve
 from tests.journeys.cast import Ada, Desk
 from tests.journeys.charts import new_chart
 from tests.journeys.visitor import Page
@@ -59,7 +59,7 @@ def launched(ada: Ada, desk: Desk, patient: str, profile: str, client_id: str) -
     return ada.visitor.get(told["url"])
 
 
-def test_an_administrator_connects_an_ehr_with_the_page_alone(cleo: Cleo, ada: Ada, desk: Desk) -> None:
+def test_an_administrator_connects_an_ehr_with_the_page_alone(cleo: Cleo, dara: Cleo, ada: Ada, desk: Desk) -> None:
     began, slug = time.monotonic(), f"hill-{secrets.token_hex(3)}"
     base = desk.call("POST", "/control/profiles", {"name": slug, "vendor": "epic"})["fhir_base"]
     # 1. Add the row.
@@ -81,6 +81,9 @@ def test_an_administrator_connects_an_ehr_with_the_page_alone(cleo: Cleo, ada: A
     form = cleo.see(change)
     saved = cleo.visitor.submit(form, "", values=values_of(form, client_id=client_id, enabled="on"))
     assert saved.path == LIST, saved.text[:900]
+    # A second person lets it be switched on.
+    assert "Waits for a second person" in saved.text
+    assert "Approved, and done" in approve(dara).text
     # 5. Test connection, then launch.
     page = cleo.visitor.submit(cleo.see(change), "/test/")
     found = sentences(page)

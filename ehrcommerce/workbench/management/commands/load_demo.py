@@ -61,7 +61,7 @@ class Command(BaseCommand):
         )
         self._rules(organization)
         self._call_back()
-        self.stdout.write(json.dumps({"admin": self._administrator(organization)}))
+        self.stdout.write(json.dumps({"admin": self._administrators(organization)}))
         walls.leave()
 
     def _organization(self) -> Organization:
@@ -136,16 +136,22 @@ class Command(BaseCommand):
             },
         )  # fmt: skip
 
-    def _administrator(self, organization: Organization) -> dict[str, str]:
-        """The administrator and the one-time-code enrolment line; the password is made once and told once."""
-        user = User.objects.filter(username="admin").first()
-        told = {"username": "admin", "password": "(unchanged)"}
+    def _administrators(self, organization: Organization) -> dict[str, str]:
+        """Two, since some changes take a second person: the facts of the first one, and of the second as `second_...`."""
+        first = self._administrator(organization, "admin", "Demo administrator")
+        second = self._administrator(organization, "admin2", "Second demo administrator")
+        return first | {f"second_{name}": value for name, value in second.items()}
+
+    def _administrator(self, organization: Organization, username: str, name: str) -> dict[str, str]:
+        """An administrator and the one-time-code enrolment line; the password is made once and told once."""
+        user = User.objects.filter(username=username).first()
+        told = {"username": username, "password": "(unchanged)"}
         if user is None:
             password = "-".join(secrets.token_hex(3) for _ in range(3))
             user = User(
-                username="admin", organization=organization, role=Role.ADMINISTRATOR, is_staff=True, is_superuser=True
+                username=username, organization=organization, role=Role.ADMINISTRATOR, is_staff=True, is_superuser=True
             )
-            user.display_name = "Demo administrator"
+            user.display_name = name
             user.set_password(password)
             user.save()
             told["password"] = password
