@@ -4,7 +4,7 @@ table that rules them, so that the page cannot promise something else than what 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ehrcommerce.policy import derive, table
+from ehrcommerce.policy import derive, outward, table
 from ehrcommerce.policy.packets import ContactPoint, OrderedItem, RecipientFacts
 from ehrcommerce.vault.keys import blind_index
 
@@ -15,10 +15,7 @@ _LABELS = {
     "parameters": "Details", "occurrence": "Needed", "ordered_on": "Ordered on", "orderer_name": "Ordered by",
     "orderer_npi": "NPI",
 }  # fmt: skip
-STAYS = (
-    "Diagnoses and reasons", "Notes and documents", "Results and vital signs", "Allergies", "Other orders",
-    "Record numbers (MRN, SSN)", "Sex, race, photo, family contacts",
-)  # fmt: skip
+STAYS = tuple(words for words, _ in outward.STAYS)
 
 
 @dataclass(frozen=True, slots=True)

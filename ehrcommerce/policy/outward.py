@@ -125,3 +125,25 @@ OUTWARD: tuple[Crossing, ...] = (
         ("AuditEvent.patient_ref", "the person, as a keyed hash that outlives the order"),
     ),
 )  # fmt: skip
+
+# What a clinician is told that stays, and the elements behind each word. No row of the table may name one of them
+# (tests/policy/test_table.py).
+STAYS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Diagnoses and reasons", (
+        "reasonCode", "reasonReference", "detectedIssue", "Condition", "statusReason", "bodySite",
+    )),
+    ("Notes and documents", (
+        "note", "supportingInfo", "supportingInformation", "DocumentReference", "div", "patientInstruction",
+        "additionalInstruction", "extension", "contained",
+    )),
+    ("Results and vital signs", ("Observation", "DiagnosticReport", "specimen", "orderDetail")),
+    ("Allergies", ("AllergyIntolerance",)),
+    ("Visits and other orders", (
+        "encounter", "Encounter", "basedOn", "groupIdentifier", "eventHistory", "relevantHistory", "insurance",
+        "costToBeneficiary",
+    )),
+    ("Record numbers (MRN, SSN)", ("Patient.identifier",)),
+    ("Sex, race, photo, family contacts", (
+        "gender", "photo", "maritalStatus", "contact", "generalPractitioner",
+    )),
+)  # fmt: skip
