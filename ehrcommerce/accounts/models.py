@@ -41,6 +41,13 @@ class Organization(models.Model):
     )
     match_family_name = models.BooleanField(default=False, help_text="Ask for the family name besides the birth date.")
 
+    privacy_ccpa = models.BooleanField(
+        default=False, db_default=False, help_text="Say on the patient's data page what California law adds."
+    )
+    privacy_gdpr = models.BooleanField(
+        default=False, db_default=False, help_text="Say on the patient's data page what European law adds."
+    )
+
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(link_days__range=(1, 14)), name="organization_link_days"),

@@ -14,6 +14,7 @@ TITLES = {
     "fulfillment.look": "Ask the supplier after news",
     "fulfillment.track": "Follow the parcel",
     "fulfillment.cancel": "Ask the supplier to cancel",
+    "fulfillment.forget": "Tell the supplier to forget the patient",
     "fulfillment.recheck": "Read the chart again after a change",
     "fulfillment.notify": "Message to the patient",
     "chart.report": "Report to the chart",
@@ -58,6 +59,10 @@ REMEDIES = {
     "WrongAddress": "The address is not one of this partner's. Check the address under Suppliers or EHR connections.",
     "restored_unknown": "The database was restored, and this may have gone out before. Ask the partner, then close it.",
     "closed_by_person": "A person said that it did not happen. Nothing is left to do.",
+    "tell_by_hand": "The patient is to be forgotten, and this supplier takes that by phone only. Call it, then close this.",
+    "UnknownKey": "A value's key is not configured. Put it back into EHRC_FIELD_KEYS (docs/keys.md), then press Retry.",
+    "Tampered": "A stored value was changed or moved. Restore the row (docs/keys.md), then press Retry.",
+    "Destroyed": "The patient's data was erased. Nothing is left to do.",
     "not_final": "Not delivered yet; the supplier is asked regularly.",
 }
 

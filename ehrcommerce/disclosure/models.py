@@ -88,3 +88,71 @@ class Disclosure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.recipient_name} {self.public_id}"
+
+
+class LegalHold(models.Model):
+    """Nothing of this person is erased while it stands: who ordered that, why, and until when. Standing or released."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    customer_key = models.CharField(max_length=64)
+    why = models.CharField(max_length=120, help_text="The case or the law, without a word about the person.")
+    placed_by = models.CharField(max_length=80)
+    placed_at = models.DateTimeField()
+    until = models.DateField(null=True, help_text="Empty: until somebody releases it.")
+    released_by = models.CharField(max_length=80, blank=True)
+    released_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "customer_key"], name="legal_hold_customer")]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(released_at=None, released_by="") | models.Q(released_at__isnull=False),
+                name="legal_hold_released_by_somebody",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
+class PurgeCertificate(models.Model):
+    """What one run of one rule erased: how many rows, of which class, when. Never what stood in them."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    rule = models.CharField(max_length=48)
+    kept = models.CharField(max_length=160, help_text="Names of the table's classes.")
+    rows = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["organization", "at"], name="purge_certificate_at")]
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.rows}"
+
+
+class ErasureRequest(models.Model):
+    """A person asked to be forgotten. It waits while an order is open or a hold stands, and says for which."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    customer_key = models.CharField(max_length=64)
+    asked_by = models.CharField(max_length=80)
+    asked_at = models.DateTimeField()
+    reason = models.CharField(max_length=64)
+    waits_for = models.CharField(max_length=16, blank=True)
+    done_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "customer_key"],
+                name="erasure_request_one_open",
+                condition=models.Q(done_at=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.public_id)

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -34,6 +35,10 @@ class Handler:
 
     def prepare(self, effect: Effect) -> bytes:
         return b""
+
+    def envelope(self, effect: Effect) -> UUID | None:
+        """Whose key seals the bytes while they are kept: an offer's public id, where they say something of a person."""
+        return None
 
     def still_wanted(self, effect: Effect) -> None:
         """Raise Halt if the act must not happen any more."""

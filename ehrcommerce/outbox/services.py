@@ -23,6 +23,7 @@ from ehrcommerce.outbox.models import OPEN, POISON_AFTER, Effect, Note, State
 from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
 from ehrcommerce.outbox.planning import plan, plan_next
 from ehrcommerce.vault import walls
+from ehrcommerce.vault.keys import VaultError
 from ehrcommerce.wire import deadline
 from ehrcommerce.wire.errors import NotSent, Unanswered
 
@@ -87,6 +88,9 @@ def _outcome(effect: Effect, held: Claim) -> Outcome:
         return _attempt(handler_of(held.kind), effect, held)
     except UnknownKind:
         return NeedsHuman("unknown_kind")
+    except VaultError as problem:
+        # This row is held until its key is back; the vault has rung, and no other effect waits for it.
+        return NeedsHuman(type(problem).__name__)
 
 
 def _attempt(handler: Handler, effect: Effect, held: Claim) -> Outcome:
@@ -183,7 +187,7 @@ def _begin_sending(handler: Handler, effect: Effect, held: Claim, body: bytes) -
         locked = Effect.objects.select_for_update().get(pk=effect.pk)
         if locked.fence != held.fence:
             raise Halt(TryAgain("lost_claim"))
-        locked.body = body
+        locked.body, locked.sealed_for = body, handler.envelope(effect)
         handler.still_wanted(locked)
         digest = hashlib.sha256(body).digest()
         if locked.request_sha256 and bytes(locked.request_sha256) != digest:

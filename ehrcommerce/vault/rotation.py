@@ -115,7 +115,7 @@ def _column(tally: Tally, model: type[models.Model], one: SealedField, *, write:
 
 def _waiting(model: type[models.Model], one: SealedField, after: int, batch: int) -> list[int]:
     """Rows whose value stands directly under a configured key and should not, or not under that one."""
-    to_order_key = hasattr(model, "envelope") and envelopes.wanted()
+    to_order_key = hasattr(model, "envelope") and not hasattr(model, "envelope_optional") and envelopes.wanted()
     header = keys.header_of(current())
     elsewhere = sql.SQL("TRUE") if to_order_key else sql.SQL("substring({column} from 1 for {length}) <> {header}")
     column = sql.Identifier(str(one.column))

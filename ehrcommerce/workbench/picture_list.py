@@ -121,6 +121,11 @@ SECTIONS: tuple[tuple[str, tuple[Picture, ...]], ...] = (
 # Pages of ours without a picture, each with the reason.
 WITHOUT: dict[str, str] = {
     "checkout/layout.html": "the frame of the patient's pages, seen on each",
+    "checkout/data.html": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/data_prove.html": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/data_read.html": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/data_erase.html": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/state.html:unproven": "only an address that is typed before the code was entered leads here",
     "checkout/state.html:contact": "offers hold a contact or a printed link: no walk through the pages leads here",
     "checkout/state.html:no_address": "only a printed link whose chart lost its address meanwhile; no walk leads here",
     "checkout/state.html:sold_out": "only where somebody else buys the last one while the pay page is open",

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retention, "ERASERS", {})
+    monkeypatch.setattr(retention, "RULES", {})
     monkeypatch.setattr(chores, "CHORES", {})
 
 

@@ -236,7 +236,7 @@ def test_a_day_after_its_end_a_launch_no_longer_says_whose_chart_it_was(
     rows = EhrSession.objects
     rows.filter(pk=over.pk).update(ended_at=NOW - timedelta(days=1))
     rows.filter(pk=recent.pk).update(ended_at=NOW - timedelta(hours=23))
-    assert "launches" in retention.ERASERS
+    assert "launches" in retention.RULES
     assert retention.run_one("launches", clinic.pk, NOW) == 1
     assert retention.run_one("launches", clinic.pk, NOW) == 0
     for session, kept in ((over, False), (recent, True), (live, True)):

@@ -12,7 +12,8 @@ COMMANDS = {
     "rotate_keys": "keys of the whole app", "sweeper": "enters one after the other",
     "verify_audit": "enters one after the other", "load_demo": "makes and enters its own",
     "after_restore": "enters one after the other", "write_docs": "asks no database",
-    "rotate_encryption_keys": "enters one after the other",
+    "rotate_encryption_keys": "enters one after the other", "retention": "enters one after the other",
+    "patient_export": "enters the one it is told", "patient_erase": "enters the one it is told",
 }  # fmt: skip
 
 

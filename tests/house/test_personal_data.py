@@ -51,6 +51,11 @@ PLAIN = {
     ),
     "suppliers.CallbackSeen": {"event_id": OPAQUE},
     "disclosure.ConsentText": {"text": "the words that everybody reads"},
+    "disclosure.LegalHold": {
+        "why": "a case or a law", "until": "a day of the law", "placed_by": OPAQUE, "released_by": OPAQUE,
+    },
+    "disclosure.PurgeCertificate": {"rule": CODE, "kept": CODE},
+    "disclosure.ErasureRequest": {"asked_by": OPAQUE, "waits_for": CODE},
     "catalog.Product": dict.fromkeys(
         ("sku", "name_en", "name_es", "quantity_basis", "service_type", "controlled_schedule", "tax_class"), PUBLIC
     ),

@@ -256,3 +256,22 @@ def test_what_the_plan_does_not_name_is_not_zero(monkeypatch: pytest.MonkeyPatch
     made, _ = adapter("eligibility_http", monkeypatch, (200, {"status": "active", "items": items, "as_of": "now"}))
     answer = made.check(b"{}", idempotency_key="k").facts["answer"]
     assert (answer.state, answer.pays) == ("covered", {"a": 400, "b": None, "c": None, "e": None})
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, Done(reference="S 1")),
+        (409, Done(reference="S 1")),
+        (404, NeedsHuman("tell_by_hand")),
+        (405, NeedsHuman("tell_by_hand")),
+        (500, OutcomeUnknown("partner_failed")),
+        (401, NeedsHuman("not_authorized")),
+    ],
+)
+def test_a_supplier_is_told_to_forget_or_a_person_tells_it(
+    monkeypatch: pytest.MonkeyPatch, status: int, outcome: Any
+) -> None:
+    made, wire = adapter("kit_http", monkeypatch, (status, {}))
+    assert made.forget("S 1", idempotency_key="key") == outcome
+    assert wire.asked[0][1].endswith("orders/S%201/erasure")

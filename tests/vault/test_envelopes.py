@@ -170,6 +170,17 @@ def test_a_value_under_an_unknown_key_holds_its_row_and_no_other(shop: Shop, cap
     assert raw("orders_order", "ship_to", one.pk) == strange
 
 
+def test_an_effect_that_needs_a_value_under_an_unknown_key_waits_for_a_person_and_others_go_on(shop: Shop) -> None:
+    one, other = shop.authorized(DEVICE), shop.authorized(DEVICE)
+    sealed = raw("orders_order", "ship_to", one.pk)
+    put("orders_order", "ship_to", one.pk, envelopes.VERSION + uuid4().bytes + sealed[17:])
+    shop.run("fulfillment.dispatch")
+    held = shop.effect("fulfillment.dispatch", shop.fulfillment(one).public_id)
+    assert (held.state, held.code) == ("needs_human", "UnknownKey")
+    assert shop.effect("fulfillment.dispatch", shop.fulfillment(other).public_id).state == "done"
+    assert shop.fulfillment(one).supplier_reference == ""
+
+
 @pytest.mark.parametrize("place", [17, 28, 29, 40, -1])
 def test_a_flipped_bit_is_noticed(shop: Shop, place: int, caplog: pytest.LogCaptureFixture) -> None:
     order = shop.authorized(DEVICE)
@@ -248,3 +259,13 @@ def test_a_shipment_stands_under_the_order_s_key(shop: Shop) -> None:
     parcel: Any = shop.fulfillment(order).shipments.get()
     assert parcel.tracking_number == "1Z999"
     assert envelopes.scope_of(raw("fulfillment_shipment", "tracking_number", parcel.pk)) == order.offer.public_id
+
+
+def test_bytes_on_their_way_to_a_supplier_stand_under_the_order_s_key(shop: Shop) -> None:
+    order = shop.authorized(DEVICE)
+    shop.devices.faults.coming = ["lost"]
+    shop.run("fulfillment.dispatch", rounds=1)
+    effect = shop.effect("fulfillment.dispatch")
+    assert effect.state == "unknown"
+    assert b"Alder" in bytes(effect.body)
+    assert envelopes.scope_of(raw("outbox_effect", "body", effect.pk)) == order.offer.public_id

@@ -7,6 +7,7 @@ import hmac
 from datetime import datetime, timedelta
 from enum import Enum
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -68,13 +69,15 @@ def too_many(*, link_id: int, at: datetime) -> bool:
 
 
 @transaction.atomic
-def begin_session(*, organization_id: int, link_id: int, language: str, at: datetime) -> tuple[CheckoutSession, str]:
+def begin_session(
+    *, organization_id: int, link_id: int, language: str, at: datetime, wants_data: bool = False
+) -> tuple[CheckoutSession, str]:
     """A session that may send codes. The link's row is locked from the count to the new session, so that of many at
     once each is counted. Raises TooManyCodes."""
     PurchaseLink.objects.select_for_update().get(pk=link_id)
     if too_many(link_id=link_id, at=at):
         raise TooManyCodes
-    return begin(organization_id=organization_id, link_id=link_id, language=language, at=at)
+    return begin(organization_id=organization_id, link_id=link_id, language=language, at=at, wants_data=wants_data)
 
 
 def send(session: CheckoutSession, *, at: datetime) -> bool:
@@ -130,7 +133,7 @@ class SendCode(Handler):
         return LOOKUP
 
     def _session(self, effect: Effect) -> CheckoutSession:
-        rows = CheckoutSession.objects.select_related("organization", "code_contact", "messenger")
+        rows = CheckoutSession.objects.select_related("organization", "code_contact", "messenger", "link__offer")
         return rows.get(public_id=effect.subject)
 
     def prepare(self, effect: Effect) -> bytes:
@@ -153,6 +156,9 @@ class SendCode(Handler):
         session.messenger = messenger_for(effect, session.messenger)
         session.save(update_fields=["messenger"])
         return chosen.messaging(session.messenger).render(message)
+
+    def envelope(self, effect: Effect) -> UUID | None:
+        return self._session(effect).link.offer.public_id
 
     def still_wanted(self, effect: Effect) -> None:
         """Only the newest code of a session that still waits for one."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -180,6 +181,9 @@ class AskPlan(Handler):
             payload_digest=hashlib.sha256(body).digest(), at=timezone.now(),
         )  # fmt: skip
         return body
+
+    def envelope(self, effect: Effect) -> UUID | None:
+        return self._session(effect).link.offer.public_id
 
     def still_wanted(self, effect: Effect) -> None:
         rows = CheckoutSession.objects.select_for_update(of=("self",)).select_related("link__offer", "payer")

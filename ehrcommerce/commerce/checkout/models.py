@@ -48,6 +48,10 @@ class CheckoutSession(models.Model):
     address_on_file = SealedJson()
     ship_to = SealedJson()
     order = models.ForeignKey("orders.Order", on_delete=models.SET_NULL, null=True, related_name="+")
+    proved_at = models.DateTimeField(null=True, help_text="When this person last proved who they are.")
+    wants_data = models.BooleanField(
+        default=False, db_default=False, help_text="Came to see their own data: led there once they are known."
+    )
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     expires_at = models.DateTimeField()

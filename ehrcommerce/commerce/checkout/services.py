@@ -43,12 +43,14 @@ def actor_of(session: CheckoutSession) -> Actor:
 
 
 @transaction.atomic
-def begin(*, organization_id: int, link_id: int, language: str, at: datetime) -> tuple[CheckoutSession, str]:
+def begin(
+    *, organization_id: int, link_id: int, language: str, at: datetime, wants_data: bool = False
+) -> tuple[CheckoutSession, str]:
     """A session of level 1, right after the answers matched. Returns it with the value for the cookie."""
     cookie = secrets.token_urlsafe(32)
     session = CheckoutSession.objects.create(
         organization_id=organization_id, link_id=link_id, cookie_sha256=hash_of(cookie), level=1, language=language,
-        started_at=at, seen_at=at, expires_at=at + LIFE,
+        started_at=at, seen_at=at, expires_at=at + LIFE, wants_data=wants_data,
     )  # fmt: skip
     audit.record(
         organization_id=organization_id,
@@ -121,6 +123,11 @@ def home(session: CheckoutSession) -> str:
     return f"checkout:{session.stage}"
 
 
+def after_proof(session: CheckoutSession) -> str:
+    """Where somebody is led who has just proved who they are."""
+    return "checkout:data" if session.wants_data else home(session)
+
+
 def advance(session: CheckoutSession, to: Stage, *fields: str) -> None:
     """Save `fields` and stand at `to`."""
     session.stage = to
@@ -132,7 +139,7 @@ def verified(session: CheckoutSession, *, at: datetime, level: int = LEVEL_CODE)
     """The code came back (level 2), or a printed link needs none: a verified link, and a fresh cookie, since one that
     was seen before is worth nothing."""
     cookie = secrets.token_urlsafe(32)
-    session.cookie_sha256, session.level = hash_of(cookie), level
+    session.cookie_sha256, session.level, session.proved_at = hash_of(cookie), level, at
     session.order = Order.objects.filter(offer_id=session.link.offer_id).order_by("-pk").first()
     links.mark_verified(link_id=session.link_id, at=at)
     audit.record(
@@ -140,14 +147,14 @@ def verified(session: CheckoutSession, *, at: datetime, level: int = LEVEL_CODE)
         entity=f"checkout:{session.public_id}", at=at, purpose="identity", reason=f"level {LEVEL_NAMES[level]}",
         customer_key=session.link.offer.customer_key,
     )  # fmt: skip
-    advance(session, Stage.FOLLOW if session.order else Stage.CHECK, "cookie_sha256", "level", "order")
+    advance(session, Stage.FOLLOW if session.order else Stage.CHECK, "cookie_sha256", "level", "proved_at", "order")
     return cookie
 
 
 @transaction.atomic
 def decline(session: CheckoutSession, *, at: datetime) -> None:
     """The patient said no, and the clinic is told. The link lives on: they can change their mind until it expires."""
-    _forget(session, at)
+    forget(session, at)
     links.mark_declined(link_id=session.link_id, at=at)
     audit.record(
         organization_id=session.organization_id, by=actor_of(session), action="checkout.declined",
@@ -170,11 +177,11 @@ def end_due(organization_id: int, at: datetime) -> int:
     """The eraser: sessions past their time, with what waited in them."""
     due = list(CheckoutSession.objects.filter(organization_id=organization_id, ended_at=None, expires_at__lte=at)[:200])
     for session in due:
-        _forget(session, at)
+        forget(session, at)
     return len(due)
 
 
-def _forget(session: CheckoutSession, at: datetime) -> None:
+def forget(session: CheckoutSession, at: datetime) -> None:
     session.ended_at = at
     session.eligibility, session.quote, session.address_on_file, session.ship_to = {}, {}, {}, {}
     session.save(update_fields=["ended_at", "eligibility", "quote", "address_on_file", "ship_to"])

@@ -3,7 +3,7 @@ the cookie, and none holds an id of a person, an order or an item."""
 
 from django.urls import path
 
-from ehrcommerce.commerce.checkout.views import follow, identity, order, payment
+from ehrcommerce.commerce.checkout.views import follow, identity, order, payment, yourdata
 
 app_name = "checkout"
 urlpatterns = [
@@ -23,4 +23,10 @@ urlpatterns = [
     path("c/receipt/", follow.receipt, name="receipt"),
     path("c/shared/", follow.shared, name="shared"),
     path("c/shared/back/", follow.take_back, name="take_back"),
+    path("c/data/", yourdata.data, name="data"),
+    path("c/data/prove/", yourdata.prove, name="data_prove"),
+    path("c/data/read/", yourdata.read, name="data_read"),
+    path("c/data/file/", yourdata.file, name="data_file"),
+    path("c/data/paper/", yourdata.paper, name="data_paper"),
+    path("c/data/erase/", yourdata.erase, name="data_erase"),
 ]

@@ -11,6 +11,7 @@ class FulfillmentConfig(AppConfig):
             cancelling,
             dispatch,
             erasing,
+            forgetting,
             notify,
             receivers,
             recheck,
@@ -21,6 +22,7 @@ class FulfillmentConfig(AppConfig):
         from ehrcommerce.commerce.orders import signals
         from ehrcommerce.disclosure import retention
         from ehrcommerce.outbox import chores, handlers
+        from ehrcommerce.policy.keeping import CONTACT_KEPT, OFFER, SHIP_KEPT, SKELETON
 
         for handler in (
             dispatch.Dispatch,
@@ -30,13 +32,21 @@ class FulfillmentConfig(AppConfig):
             recheck.Recheck,
             notify.Notify,
             report.Report,
+            forgetting.Forget,
         ):
             handlers.register(handler())
         signals.authorized.connect(receivers.on_authorized, dispatch_uid="fulfillment")
         signals.cancel_wanted.connect(receivers.on_cancel_wanted, dispatch_uid="fulfillment")
         signals.stopped.connect(receivers.on_stopped, dispatch_uid="fulfillment")
         signals.money_moved.connect(receivers.on_money_moved, dispatch_uid="fulfillment")
-        retention.register("addresses", erasing.erase_addresses)
-        retention.register("contacts", erasing.erase_contacts)
-        retention.register("packets", erasing.erase_packets)
+        retention.register(
+            "addresses",
+            erasing.erase_addresses,
+            {"orders.Order.ship_to": SHIP_KEPT, "fulfillment.Shipment.tracking_number": SHIP_KEPT},
+        )
+        contact = ("offers.Contact.value", "offers.Contact.masked", "offers.Contact.value_digest")
+        retention.register("contacts", erasing.erase_contacts, dict.fromkeys(contact, CONTACT_KEPT))
+        retention.register("packets", erasing.erase_packets, {"offers.OfferLine.packet": OFFER})
+        skeleton = ("offers.Offer.customer_key", "offers.Offer.trust_phrase", "offers.OfferLine.order_key")
+        retention.register("skeletons", erasing.erase_skeletons, dict.fromkeys(skeleton, SKELETON))
         chores.register("complete delivered orders", every_s=600.0, work=work.complete_delivered)

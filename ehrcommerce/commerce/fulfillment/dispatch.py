@@ -1,6 +1,8 @@
 """The order goes to the supplier: after the gate, with a consent, an agreement, a routing proof and a licence that hold
 at the last line before the call, and as exactly the bytes that were agreed to."""
 
+from uuid import UUID
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -78,6 +80,9 @@ class Dispatch(Handler):
             with transaction.atomic():
                 order, locked = progress.lock(effect.subject)
                 self._sent(order, locked, Done(facts={"status": status}))
+
+    def envelope(self, effect: Effect) -> UUID | None:
+        return self._fulfillment(effect).order.offer.public_id
 
     # -- the last line: under the order's row lock, no call -----------------------------------------------------------
     def still_wanted(self, effect: Effect) -> None:

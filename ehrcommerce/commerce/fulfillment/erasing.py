@@ -1,29 +1,36 @@
-"""What is erased when an order is over, each value after the time that its row of the table gives. It stands in the room
-that knows both the offer and what became of it; the app's retention runs these and audits how many rows lost a value."""
+"""What is erased when an order is over, each value after the time that its class of the table gives. It stands in the
+room that knows both the offer and what became of it; the app's retention runs these and certifies how many rows lost a
+value. Open orders and legal holds are never touched: orders are looked at again under their locks, so that one which a
+refund reopened meanwhile keeps what it needs."""
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import datetime
 
 from django.db.models import F, Func, IntegerField, Q, QuerySet
 
 from ehrcommerce.commerce.fulfillment.models import Shipment
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order
-from ehrcommerce.commerce.orders.states import OrderState
+from ehrcommerce.commerce.orders.states import MoneyState, OrderState
+from ehrcommerce.disclosure import holds
+from ehrcommerce.disclosure.retention import BATCH, over_since
+from ehrcommerce.policy import keeping
+from ehrcommerce.vault import envelopes
 
-ADDRESS_KEPT, CONTACT_KEPT, PACKET_KEPT = timedelta(days=14), timedelta(days=7), timedelta(days=30)
 ENDED = (OrderState.COMPLETED, OrderState.CANCELLED, OrderState.REFUSED, OrderState.RETURNED)
-BATCH = 100
+# Somebody still has to find out where money is: the order is not over, whatever its goods are.
+MONEY_OPEN = (MoneyState.RECONCILE_NEEDED, MoneyState.DISPUTED)
 
 
 def erase_addresses(organization_id: int, at: datetime) -> int:
     """Where parcels went, and by which number they were followed."""
-    ended = Order.objects.filter(organization_id=organization_id, state__in=ENDED, changed_at__lte=at - ADDRESS_KEPT)
-    orders = list(ended.annotate(held=_size("ship_to")).filter(held__gt=0).order_by("pk")[:BATCH])
+    ended = _ended(organization_id, over_since(keeping.SHIP_KEPT, at), at)
+    orders = _locked(ended.annotate(held=_size("ship_to")).filter(held__gt=0), ended)
     for order in orders:
         order.ship_to = {}
         order.save(update_fields=["ship_to"])
     numbers = Shipment.objects.filter(organization_id=organization_id, fulfillment__order__in=ended)
-    parcels = list(numbers.annotate(held=_size("tracking_number")).filter(held__gt=0).order_by("pk")[:BATCH])
+    parcels = list(numbers.annotate(held=_size("tracking_number")).filter(held__gt=0).order_by("pk")[: BATCH // 2])
     for parcel in parcels:
         parcel.tracking_number = ""
         parcel.save(update_fields=["tracking_number"])
@@ -31,33 +38,75 @@ def erase_addresses(organization_id: int, at: datetime) -> int:
 
 
 def erase_contacts(organization_id: int, at: datetime) -> int:
-    """Phone numbers and e-mail addresses that nothing is sent to any more (the table's CONTACT_KEPT)."""
-    over = _over(organization_id, at - CONTACT_KEPT)
-    found = Contact.objects.filter(organization_id=organization_id, offer__in=over)
-    contacts = list(found.annotate(held=_size("value")).filter(held__gt=0).order_by("pk")[:BATCH])
+    """Phone numbers and e-mail addresses that nothing is sent to any more."""
+    over = _over(organization_id, over_since(keeping.CONTACT_KEPT, at), at)
+    found = Contact.objects.annotate(held=_size("value")).filter(organization_id=organization_id, held__gt=0)
+    offers = _still_over(over.filter(pk__in=found.values("offer_id")), over)
+    contacts = list(found.filter(offer__in=offers).order_by("pk")[:BATCH])
     for contact in contacts:
-        contact.value, contact.masked = "", ""
-        contact.save(update_fields=["value", "masked"])
+        blank_contact(contact)
     return len(contacts)
 
 
 def erase_packets(organization_id: int, at: datetime) -> int:
-    """What was ordered, in the chart's words (the table's OFFER). Digest, product and price stay: proof and money."""
-    over = _over(organization_id, at - PACKET_KEPT)
-    found = OfferLine.objects.filter(organization_id=organization_id, offer__in=over)
-    lines = list(found.annotate(held=_size("packet")).filter(held__gt=0).order_by("pk")[:BATCH])
+    """What was ordered, in the chart's words, and with it the order's key: this is the last of its values to go. Digest,
+    product and price stay: proof and money."""
+    over = _over(organization_id, over_since(keeping.OFFER, at), at)
+    found = OfferLine.objects.annotate(held=_size("packet")).filter(organization_id=organization_id, held__gt=0)
+    offers = _still_over(over.filter(pk__in=found.values("offer_id")), over)
+    lines = list(found.filter(offer__in=offers).select_related("offer").order_by("pk")[:BATCH])
     for line in lines:
         line.packet = {}
         line.save(update_fields=["packet"])
+    for line in lines:
+        if not found.filter(offer=line.offer).exists():
+            envelopes.destroy(line.offer.public_id, at=at)
     return len(lines)
 
 
-def _over(organization_id: int, before: datetime) -> QuerySet[Offer]:
-    """Offers of which nothing goes on: no live link, and no order that is open or ended later than `before`."""
+def erase_skeletons(organization_id: int, at: datetime) -> int:
+    """After six years nothing says any more whose an old order was; what it cost stays in the books."""
+    over = _over(organization_id, over_since(keeping.SKELETON, at), at).exclude(customer_key="")
+    offers = list(over.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    OfferLine.objects.filter(offer__in=offers).update(order_key="")
+    return Offer.objects.filter(pk__in=offers).update(customer_key="", trust_phrase="")
+
+
+def blank_contact(contact: Contact) -> None:
+    """The row stays, since sessions point to it."""
+    contact.value, contact.masked, contact.value_digest = "", "", b""
+    contact.save(update_fields=["value", "masked", "value_digest"])
+
+
+def _ended(organization_id: int, before: datetime, at: datetime) -> QuerySet[Order]:
+    orders = Order.objects.filter(organization_id=organization_id, state__in=ENDED, changed_at__lte=before)
+    return orders.exclude(money__in=MONEY_OPEN).exclude(offer__customer_key__in=holds.standing(organization_id, at))
+
+
+def _over(organization_id: int, before: datetime, at: datetime) -> QuerySet[Offer]:
+    """Offers of which nothing goes on: no live link, no order that is open or ended later than `before`, no hold."""
     offers = Offer.objects.filter(organization_id=organization_id, created_at__lte=before)
     live = PurchaseLink.objects.filter(Q(state__in=LIVE_LINK) | Q(ended_at__gt=before))
-    open_orders = Order.objects.filter(~Q(state__in=ENDED) | Q(changed_at__gt=before))
+    open_orders = Order.objects.filter(~Q(state__in=ENDED) | Q(money__in=MONEY_OPEN) | Q(changed_at__gt=before))
+    offers = offers.exclude(customer_key__in=holds.standing(organization_id, at))
     return offers.exclude(pk__in=live.values("offer_id")).exclude(pk__in=open_orders.values("offer_id"))
+
+
+def _locked(due: QuerySet[Order], ended: QuerySet[Order]) -> list[Order]:
+    """Orders of one batch, locked; of these only what is still over."""
+    pks = lock_orders(Order.objects.filter(pk__in=list(due.order_by("pk").values_list("pk", flat=True)[: BATCH // 2])))
+    return list(ended.filter(pk__in=pks).order_by("pk"))
+
+
+def _still_over(due: QuerySet[Offer], over: QuerySet[Offer]) -> list[int]:
+    pks = list(due.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    lock_orders(Order.objects.filter(offer__in=pks))
+    return list(over.filter(pk__in=pks).values_list("pk", flat=True))
+
+
+def lock_orders(orders: QuerySet[Order]) -> Iterable[int]:
+    """Whoever moves an order takes this lock first: what moved before it is seen afterwards, what comes later waits."""
+    return list(orders.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 
 def _size(column: str) -> Func:

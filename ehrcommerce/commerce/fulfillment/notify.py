@@ -1,6 +1,8 @@
 """The patient is told: neutral words and the way back to the verified page. No product, name, clinic specialty or
 sum."""
 
+from uuid import UUID
+
 from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
@@ -47,6 +49,9 @@ class Notify(Handler):
             text=words.sms if contact.channel == "sms" else words.text, subject=words.subject, html=words.html,
         )  # fmt: skip
         return chosen.messaging(_first_messenger(effect)).render(message)
+
+    def envelope(self, effect: Effect) -> UUID | None:
+        return _order_and_name(effect)[0].offer.public_id
 
     def still_wanted(self, effect: Effect) -> None:
         order, name = _order_and_name(effect)

@@ -7,10 +7,13 @@ class OffersConfig(AppConfig):
     name = "ehrcommerce.commerce.offers"
 
     def ready(self) -> None:
-        from ehrcommerce.commerce.offers import effects, links
+        from ehrcommerce.commerce.offers import effects, finding, links
         from ehrcommerce.disclosure import retention
         from ehrcommerce.outbox import chores, handlers
+        from ehrcommerce.policy.keeping import DIGEST
 
         handlers.register(effects.SendLink())
         chores.register("expire links", every_s=30.0, work=links.expire_due)
-        retention.register("identity_digests", links.erase_digests)
+        chores.register("contact digests", every_s=3600.0, work=finding.fill_digests)
+        digests = [f"offers.Offer.{what}_digest" for what in ("birth", "family", "postal")]
+        retention.register("identity_digests", links.erase_digests, dict.fromkeys(digests, DIGEST))

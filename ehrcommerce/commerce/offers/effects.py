@@ -1,5 +1,7 @@
 """The link's message: one effect for each send. The token is rebuilt here, in the hand that sends, and stands in no row."""
 
+from uuid import UUID
+
 from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
@@ -72,6 +74,9 @@ class SendLink(Handler):
         link.messenger = messenger_for(effect, link.messenger)
         link.save(update_fields=["messenger"])
         return chosen.messaging(link.messenger).render(message)
+
+    def envelope(self, effect: Effect) -> UUID | None:
+        return self._link(effect).offer.public_id
 
     def still_wanted(self, effect: Effect) -> None:
         rows = PurchaseLink.objects.select_for_update(of=("self",)).select_related("offer", "messenger")

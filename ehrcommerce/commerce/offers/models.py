@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.db import models
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from ehrcommerce.commerce.catalog.models import KINDS
 from ehrcommerce.vault.fields import SealedJson, SealedText
+from ehrcommerce.vault.keys import blind_index
 
 
 class Offer(models.Model):
@@ -94,6 +95,13 @@ class OfferLine(models.Model):
         return (self.name_es if language == "es" else "") or self.name_en or self.product.name(language)
 
 
+def contact_digest(organization_id: int, value: str) -> bytes:
+    """The blind index of a phone number or mail address; other organizations have others for the same."""
+    plain = value.strip().casefold()
+    normal = plain if "@" in plain else "".join(letter for letter in plain if letter.isdigit())[-10:]
+    return blind_index(f"contact.{organization_id}", normal)
+
+
 class Contact(models.Model):
     """Where the link and the code are sent: chosen by the clinician from the contacts on file."""
 
@@ -102,11 +110,23 @@ class Contact(models.Model):
     offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="contacts")
     channel = models.CharField(max_length=8, choices=[("sms", "Text message"), ("email", "E-mail")])
     value = SealedText()
+    value_digest = models.BinaryField(
+        max_length=32, default=b"", db_default=b"", help_text="Blind index: by what the privacy officer finds it."
+    )
     masked = models.CharField(max_length=80)
     carries_link = models.BooleanField(default=False)
 
+    if TYPE_CHECKING:
+        organization_id: int
+
     def __str__(self) -> str:
         return f"{self.channel} {self.pk}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """A new contact is found by its digest from the start."""
+        if self._state.adding and self.value and not self.value_digest:
+            self.value_digest = contact_digest(self.organization_id, self.value)
+        super().save(*args, **kwargs)
 
     def envelope(self) -> uuid.UUID:
         """Whose key seals its values."""

@@ -7,78 +7,117 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
+        ("accounts", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ConsentText',
+            name="ConsentText",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('sha256', models.BinaryField(max_length=32)),
-                ('language', models.CharField(max_length=2)),
-                ('text', models.TextField()),
-                ('first_shown_at', models.DateTimeField()),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("sha256", models.BinaryField(max_length=32)),
+                ("language", models.CharField(max_length=2)),
+                ("text", models.TextField()),
+                ("first_shown_at", models.DateTimeField()),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.organization"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Consent',
+            name="Consent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('customer_key', models.CharField(max_length=64)),
-                ('subject', models.CharField(max_length=64)),
-                ('purpose', models.CharField(max_length=32)),
-                ('recipient', models.CharField(max_length=64)),
-                ('recipient_name', models.CharField(max_length=120)),
-                ('identity_level', models.PositiveSmallIntegerField()),
-                ('given_at', models.DateTimeField()),
-                ('withdrawn_at', models.DateTimeField(null=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('text', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='disclosure.consenttext')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("customer_key", models.CharField(max_length=64)),
+                ("subject", models.CharField(max_length=64)),
+                ("purpose", models.CharField(max_length=32)),
+                ("recipient", models.CharField(max_length=64)),
+                ("recipient_name", models.CharField(max_length=120)),
+                ("identity_level", models.PositiveSmallIntegerField()),
+                ("given_at", models.DateTimeField()),
+                ("withdrawn_at", models.DateTimeField(null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.organization"
+                    ),
+                ),
+                (
+                    "text",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="disclosure.consenttext"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Disclosure',
+            name="Disclosure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('customer_key', models.CharField(max_length=64)),
-                ('subject', models.CharField(max_length=64)),
-                ('purpose', models.CharField(max_length=32)),
-                ('recipient', models.CharField(max_length=64)),
-                ('recipient_name', models.CharField(max_length=120)),
-                ('elements', models.TextField()),
-                ('payload_digest', models.BinaryField(max_length=32)),
-                ('state', models.CharField(choices=[('planned', 'Planned'), ('consented', 'Consented'), ('sent', 'Sent'), ('acknowledged', 'Acknowledged'), ('recalled', 'Recalled'), ('recall_refused', 'Recall Refused')], default='planned', max_length=16)),
-                ('planned_at', models.DateTimeField()),
-                ('sent_at', models.DateTimeField(null=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("customer_key", models.CharField(max_length=64)),
+                ("subject", models.CharField(max_length=64)),
+                ("purpose", models.CharField(max_length=32)),
+                ("recipient", models.CharField(max_length=64)),
+                ("recipient_name", models.CharField(max_length=120)),
+                ("elements", models.TextField()),
+                ("payload_digest", models.BinaryField(max_length=32)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("planned", "Planned"),
+                            ("consented", "Consented"),
+                            ("sent", "Sent"),
+                            ("acknowledged", "Acknowledged"),
+                            ("recalled", "Recalled"),
+                            ("recall_refused", "Recall Refused"),
+                        ],
+                        default="planned",
+                        max_length=16,
+                    ),
+                ),
+                ("planned_at", models.DateTimeField()),
+                ("sent_at", models.DateTimeField(null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.organization"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='consenttext',
-            constraint=models.UniqueConstraint(fields=('organization', 'sha256'), name='consent_text_once'),
+            model_name="consenttext",
+            constraint=models.UniqueConstraint(fields=("organization", "sha256"), name="consent_text_once"),
         ),
         migrations.AddIndex(
-            model_name='consent',
-            index=models.Index(fields=['organization', 'subject'], name='consent_subject'),
+            model_name="consent",
+            index=models.Index(fields=["organization", "subject"], name="consent_subject"),
         ),
         migrations.AddConstraint(
-            model_name='consent',
-            constraint=models.UniqueConstraint(condition=models.Q(('withdrawn_at', None)), fields=('subject', 'purpose', 'recipient'), name='consent_one_live'),
+            model_name="consent",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("withdrawn_at", None)),
+                fields=("subject", "purpose", "recipient"),
+                name="consent_one_live",
+            ),
         ),
         migrations.AddIndex(
-            model_name='disclosure',
-            index=models.Index(fields=['organization', 'subject'], name='disclosure_subject'),
+            model_name="disclosure",
+            index=models.Index(fields=["organization", "subject"], name="disclosure_subject"),
         ),
         migrations.AddConstraint(
-            model_name='disclosure',
-            constraint=models.UniqueConstraint(fields=('subject', 'recipient', 'payload_digest'), name='disclosure_once'),
+            model_name="disclosure",
+            constraint=models.UniqueConstraint(
+                fields=("subject", "recipient", "payload_digest"), name="disclosure_once"
+            ),
         ),
     ]

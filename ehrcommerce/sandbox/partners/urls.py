@@ -15,6 +15,7 @@ def _supplier(partner: str) -> list[URLPattern]:
         path(f"{partner}/orders/<str:public_id>", api(partner, get=suppliers.read)),
         path(f"{partner}/orders/<str:public_id>/cancel", api(partner, post=suppliers.cancel)),
         path(f"{partner}/orders/<str:public_id>/answer", api(partner, post=suppliers.answer)),
+        path(f"{partner}/orders/<str:public_id>/erasure", api(partner, post=suppliers.forget)),
     ]
 
 

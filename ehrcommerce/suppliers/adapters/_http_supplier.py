@@ -100,6 +100,16 @@ class HttpSupplier(HttpPartner):
             sent, lambda _: Done(reference=supplier_reference), conflict=lambda _: Refused("no_question")
         )
 
+    def forget(self, supplier_reference: str, *, idempotency_key: str) -> Outcome:
+        """Whose order this was asked to be forgotten. A 409 says that a law makes them keep it: told all the same. A
+        supplier without this address is told by a person."""
+        path = f"orders/{quote(supplier_reference, safe='')}/erasure"
+        answer = self.post(path, b"{}", idempotency_key=idempotency_key)
+        if answer.status in (404, 405, 501):
+            return NeedsHuman("tell_by_hand")
+        done = Done(reference=supplier_reference)
+        return self.outcome_of(answer, lambda _: done, conflict=lambda _: done)
+
     def read_callback(self, body: Mapping[str, Any]) -> str:
         return text_of(body.get("reference"))
 

@@ -1,6 +1,5 @@
 """Nobody gets to a later page but through the ones before."""
 
-
 import pytest
 from django.test import Client
 

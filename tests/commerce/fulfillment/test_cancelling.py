@@ -6,13 +6,13 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from ehrcommerce.commerce.fulfillment import erasing, progress, services
+from ehrcommerce.commerce.fulfillment import progress, services
 from ehrcommerce.commerce.fulfillment.models import Shipment
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.orders import errors
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.models import Order
-from ehrcommerce.disclosure import receipts
+from ehrcommerce.disclosure import receipts, retention
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.outcomes import NeedsHuman, TryAgain
 from ehrcommerce.policy.packets import DEVICE, PRESCRIPTION
@@ -342,8 +342,8 @@ def test_addresses_are_erased_two_weeks_after_the_end(shop: Shop) -> None:
     order = shop.dispatched(PRESCRIPTION)
     shop.hears(shop.fulfillment(order), "returned", tracking_number="T-1")
     at = timezone.now()
-    assert erasing.erase_addresses(shop.clinic.pk, at + timedelta(days=13)) == 0
-    assert erasing.erase_addresses(shop.clinic.pk, at + timedelta(days=15)) == 2
-    assert erasing.erase_addresses(shop.clinic.pk, at + timedelta(days=15)) == 0
+    assert retention.run_one("addresses", shop.clinic.pk, at + timedelta(days=13)) == 0
+    assert retention.run_one("addresses", shop.clinic.pk, at + timedelta(days=15)) == 2
+    assert retention.run_one("addresses", shop.clinic.pk, at + timedelta(days=15)) == 0
     assert shop.fresh(order).ship_to == {}
     assert Shipment.objects.get(fulfillment=shop.fulfillment(order)).tracking_number == ""

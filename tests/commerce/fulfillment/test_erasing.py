@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from ehrcommerce.commerce.fulfillment import erasing
@@ -36,8 +36,9 @@ def held(shop: Shop) -> tuple[int, int]:
 
 def erase(shop: Shop) -> None:
     at = timezone.now()
-    erasing.erase_contacts(shop.clinic.pk, at)
-    erasing.erase_packets(shop.clinic.pk, at)
+    with transaction.atomic():
+        erasing.erase_contacts(shop.clinic.pk, at)
+        erasing.erase_packets(shop.clinic.pk, at)
 
 
 def test_a_link_that_nobody_used_is_forgotten_in_two_steps(shop: Shop) -> None:

@@ -69,7 +69,7 @@ def _answer(request: HttpRequest, found: LinkView) -> HttpResponse:
             family_name=given.get("family_name", ""), at=at,
         )  # fmt: skip
         if result.matched:
-            return _begin(request, found) if found.sends_code else _without_code(found)
+            return _begin(request, found) if found.sends_code else _without_code(request, found)
     if result.locked and result.today:
         return state_page(request, "tomorrow", clinic=found, status=429)
     if result.locked:
@@ -90,8 +90,9 @@ def _begin(request: HttpRequest, found: LinkView) -> HttpResponse:
     at = timezone.now()
     try:
         session, cookie = code.begin_session(
-            organization_id=found.organization_id, link_id=found.pk, language=language(), at=at
-        )
+            organization_id=found.organization_id, link_id=found.pk, language=language(), at=at,
+            wants_data=wants_data(request),
+        )  # fmt: skip
         sent = code.send(session, at=at)
     except TooManyCodes:
         return state_page(request, "codes", clinic=found, status=429)
@@ -100,12 +101,20 @@ def _begin(request: HttpRequest, found: LinkView) -> HttpResponse:
     return _with_cookie(_to_code("" if sent else "later"), cookie)
 
 
-def _without_code(found: LinkView) -> HttpResponse:
+def wants_data(request: HttpRequest) -> bool:
+    """Whether somebody came from the page of their own data to prove again who they are."""
+    return request.GET.get("for") == "data"
+
+
+def _without_code(request: HttpRequest, found: LinkView) -> HttpResponse:
     """A printed link of somebody whom no code can reach: all that was asked matched, and that is a level of its own."""
     at = timezone.now()
-    session, _seen = services.begin(organization_id=found.organization_id, link_id=found.pk, language=language(), at=at)
+    session, _seen = services.begin(
+        organization_id=found.organization_id, link_id=found.pk, language=language(), at=at,
+        wants_data=wants_data(request),
+    )  # fmt: skip
     cookie = services.verified(session, at=at, level=LEVEL_PRINTED)
-    return _with_cookie(redirect(services.home(session)), cookie)
+    return _with_cookie(redirect(services.after_proof(session)), cookie)
 
 
 def _to_code(said: str) -> HttpResponse:
@@ -128,7 +137,7 @@ def enter_code(request: CheckoutRequest) -> HttpResponse:
         verdict = code.check(session, form.cleaned_data["code"], at=at)
         if verdict is code.Verdict.RIGHT:
             cookie = services.verified(session, at=at)
-            return _with_cookie(redirect(services.home(session)), cookie)
+            return _with_cookie(redirect(services.after_proof(session)), cookie)
         if verdict is code.Verdict.USED_UP:
             return _end(request, "codes")
         form.add_error("code", _said(verdict, session))

@@ -66,3 +66,16 @@ def cancel(call: Call, public_id: str) -> Answer:
     if not moves.cancel(order, at=call.at):
         raise Refused(409, "too_late", id=order.public_id, status=order.status)
     return Answer(body={"id": order.public_id, "status": order.status})
+
+
+def forget(call: Call, public_id: str) -> Answer:
+    """The person asked to be forgotten. A pharmacy must keep its records; the other houses drop where it went."""
+    checks.only_keys(call.body, set())
+    order = moves.locked(partner=call.partner, public_id=public_id)
+    if order is None:
+        raise Refused(404, "not_found")
+    if order.prescription is not None:
+        raise Refused(409, "kept_by_law", id=order.public_id)
+    order.ship_to, order.patient = {}, None
+    order.save(update_fields=["ship_to", "patient"])
+    return Answer(body={"id": order.public_id, "status": order.status})
