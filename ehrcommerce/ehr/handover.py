@@ -35,9 +35,11 @@ def of(connection: EhrConnection) -> Iterator[Value]:
     asked = {dialect: derive.launch_scopes(dialect) for dialect in ("v1", "v2")}
     v1, v2 = (" ".join(one for one in asked[dialect] if user_needed or one != "fhirUser") for dialect in ("v1", "v2"))
     mine = " (as this connection asks)"
-    beside = "Also online_access where the EHR has it" + (", and launch/patient." if connection.standalone else ".")
+    picked = [smart.PATIENT_PICKED] if connection.standalone else []
+    beside = "Also online_access where the EHR has it" + (", and launch/patient." if picked else ".")
     if own:
-        yield Value(f"Scopes of a launch{mine}", own, beside)
+        # A row with scopes of its own asks those and no other.
+        yield Value(f"Scopes of a launch{mine}", own, "Also launch/patient." if picked else "")
     else:
         yield Value(f"Scopes of a launch, v2{mine if connection.scope_dialect == 'v2' else ''}", v2, beside)
         yield Value(f"Scopes of a launch, v1{mine if connection.scope_dialect == 'v1' else ''}", v1, beside)
