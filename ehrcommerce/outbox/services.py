@@ -25,7 +25,7 @@ from ehrcommerce.outbox.planning import plan, plan_next
 from ehrcommerce.vault import walls
 from ehrcommerce.vault.keys import VaultError
 from ehrcommerce.wire import deadline
-from ehrcommerce.wire.errors import NotSent, Unanswered
+from ehrcommerce.wire.errors import CircuitOpen, NotSent, Unanswered
 
 __all__ = ["NotRetryable", "a_page_waits", "claim", "plan", "plan_next", "retry", "run", "run_inline"]
 
@@ -118,6 +118,9 @@ def _send(handler: Handler, effect: Effect, body: bytes) -> Outcome:
         return handler.send(effect, body)
     except Halt as halt:
         return halt.outcome
+    except CircuitOpen as problem:
+        # Waits for the next probe and a little more, so that a backlog does not come back all at once.
+        return TryAgain(type(problem).__name__, after_s=problem.wait_s + random.uniform(0.5, 5.0))
     except NotSent as problem:
         return TryAgain(type(problem).__name__)
     except Unanswered as problem:

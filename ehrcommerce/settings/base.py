@@ -186,6 +186,13 @@ LAUNCHES_A_MINUTE = env.int("EHRC_LAUNCHES_A_MINUTE", default=240)
 # How many proxies of ours stand before the app; each adds one address to X-Forwarded-For. 0: it is not looked at.
 TRUSTED_PROXIES = 0
 
+# Host names that suppliers may live on (`pharmacy.example,*.lab.example`); empty: whatever an administrator registers.
+PARTNER_HOSTS = env.list("EHRC_PARTNER_HOSTS", default=[])
+# Who ends TLS before us, by address, and the header in which it hands on the certificate that it verified. Both empty: no
+# client certificate is ever believed.
+PROXY_ADDRESSES = env.list("EHRC_PROXY_ADDRESSES", default=[])
+CLIENT_CERTIFICATE_HEADER = env.str("EHRC_CLIENT_CERTIFICATE_HEADER", default="")
+
 CELERY_BROKER_URL = REDIS_URL
 # What a monitor of another machine shows at /metrics; without it only this machine gets an answer.
 METRICS_TOKEN = env.str("EHRC_METRICS_TOKEN", default="")
@@ -211,6 +218,8 @@ LOGGING: dict[str, Any] = {
         "fhirclient": {"level": "ERROR"},
         "urllib3": {"level": "WARNING"},
         "requests": {"level": "WARNING"},
+        "stripe": {"level": "ERROR"},
+        "paramiko": {"level": "CRITICAL"},
         "django.request": {"level": "ERROR", "filters": ["faults only"]},
         "django.server": {"level": "WARNING"},
         "celery": {"level": "WARNING"},

@@ -5,16 +5,21 @@ library somewhere: deadlines on every call, one registered origin per partner, n
 `PartnerAdapter` is a `requests` transport, so Authlib's session mounts it and obeys the same rules."""
 
 import json
+import logging
 import math
+import os
 import re
 import socket
 import ssl
+import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +31,17 @@ from urllib3.util.retry import Retry
 
 from ehrcommerce.wire import deadline, exchange, pace
 from ehrcommerce.wire.breaker import Breaker
-from ehrcommerce.wire.errors import BadAnswer, Busy, CircuitOpen, NotSent, Unanswered, WrongAddress
+from ehrcommerce.wire.errors import (
+    BadAnswer,
+    Busy,
+    CircuitOpen,
+    NotSent,
+    OurCertificate,
+    TheirCertificate,
+    Unanswered,
+    WireError,
+    WrongAddress,
+)
 
 CONNECT_S = 3.0
 READ_S = 10.0
@@ -45,7 +60,17 @@ class Partner:
     at_once: int = 16
     ca_file: str = ""
     client_certificate: str = ""
+    # The same two as text, from a row: what an administrator pasted wins over what lies on this machine.
+    ca_pem: str = field(default="", repr=False)
+    client_pem: str = field(default="", repr=False)
     connect_s: float = CONNECT_S
+    # How long a call waits for its turn among the `at_once`, as for a connection where nothing is said: whoever can come
+    # back later does not hold a thread.
+    turn_s: float | None = None
+    # Names that the host must be one of, `*.example.org` included; empty: whatever is registered.
+    hosts: tuple[str, ...] = ()
+    # Told when the breaker changes its mind: ("ok" | "degraded" | "open", name of the error).
+    watch: Callable[[str, str], None] | None = field(default=None, compare=False, repr=False)
     # Requests in a minute that this process allows itself; 0 is no limit of our own.
     rate_per_minute: int = 0
 
@@ -73,6 +98,8 @@ class Answer:
     def retry_after_s(self, cap_s: int = 900) -> int | None:
         """When the partner wants to be asked again, in whole seconds, capped; None where absent or absurd."""
         asked_s = self.asked_to_wait_s()
+        if asked_s is not None and asked_s > cap_s:
+            log.warning("%s wants to be asked again in more than %s s; it is asked sooner", self.partner, cap_s)
         return None if asked_s is None else min(math.ceil(asked_s), cap_s)
 
     def asked_to_wait_s(self) -> float | None:
@@ -87,7 +114,13 @@ class Answer:
         return max((until - now).total_seconds(), 0.0) if until else None
 
 
-_DIGITS = re.compile(r"\d{1,9}", re.ASCII)
+def retry_after_s(said: str) -> int | None:
+    """The same, of a header that a library handed on."""
+    return Answer("", 429, {"retry-after": said}, b"").retry_after_s()
+
+
+log = logging.getLogger(__name__)
+_DIGITS = re.compile(r"\d{1,30}", re.ASCII)
 
 
 def _http_date(text: str) -> datetime | None:
@@ -114,12 +147,28 @@ def origin(url: str) -> str:
 
 
 @cache
-def _tls(ca_file: str, client_certificate: str) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file or None)
+def tls_context(
+    ca_file: str = "", client_certificate: str = "", ca_pem: str = "", client_pem: str = ""
+) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the host name checked. A CA that is given is the only one that is believed."""
+    context = ssl.create_default_context(cafile=None if ca_pem else ca_file or None, cadata=ca_pem or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if client_certificate:
+    if client_pem:
+        _load_pem(context, client_pem)
+    elif client_certificate:
         context.load_cert_chain(client_certificate)
     return context
+
+
+def _load_pem(context: ssl.SSLContext, pem: str) -> None:
+    """OpenSSL takes a certificate from a file only: one that no other login can read, and gone a moment later."""
+    descriptor, name = tempfile.mkstemp(prefix="ehrc-")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(pem)
+        context.load_cert_chain(name)
+    finally:
+        os.unlink(name)
 
 
 class PartnerAdapter(HTTPAdapter):
@@ -134,8 +183,15 @@ class PartnerAdapter(HTTPAdapter):
             pool_connections=4, pool_maxsize=partner.at_once, max_retries=Retry(0, read=False), pool_block=False
         )
 
+    @property
+    def _turn_s(self) -> float:
+        return self.partner.connect_s if self.partner.turn_s is None else self.partner.turn_s
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        kwargs["ssl_context"] = _tls(self.partner.ca_file, self.partner.client_certificate)
+        try:
+            kwargs["ssl_context"] = context_of(self.partner)
+        except (ssl.SSLError, OSError, ValueError):
+            raise OurCertificate(self.partner.name) from None
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = exchange.POOLS
 
@@ -152,32 +208,54 @@ class PartnerAdapter(HTTPAdapter):
         name = self.partner.name
         if origin(request.url or "") not in self.origins:
             raise WrongAddress(name)
+        refuse_foreign_host(name, request.url or "", self.partner.hosts)
         if deadline.is_over():
             raise NotSent(name, "no time is left to wait for an answer")
         refuse_inner_address(name, request.url or "")
+        with self._turn():
+            return self._exchange(request)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """A place among the calls under way. One slow partner holds `at_once` threads and no more (bulkhead)."""
+        name = self.partner.name
         if not self.breaker.allows(time.monotonic()):
-            raise CircuitOpen(name)
+            raise CircuitOpen(name, wait_s=self.breaker.rests_s(time.monotonic()))
         pace.keep(name, self.partner.rate_per_minute)
-        if not self._slots.acquire(timeout=deadline.left_s(self.partner.connect_s)):
+        if not self._slots.acquire(timeout=deadline.left_s(self._turn_s)):
             raise Busy(name, "too many calls under way")
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _exchange(self, request: requests.PreparedRequest) -> requests.Response:
+        name = self.partner.name
         exchange.begin(name)
         try:
             patience = deadline.left_s(self.partner.connect_s), deadline.left_s(self.partner.read_s)
             response = super().send(request, stream=True, timeout=patience, verify=True, proxies={})
             body = self._read(response)
-        except (requests.exceptions.RequestException, OSError):
+        except (requests.exceptions.RequestException, OSError) as problem:
             # What the libraries call it does not tell whether the partner heard; the texts may name the address.
-            raise self._failed(Unanswered(name) if exchange.was_sent() else NotSent(name)) from None
-        finally:
-            self._slots.release()
-        self.breaker.heard(failed=response.status_code in (502, 503, 504), now=time.monotonic())
+            named = certificate_problem(name, problem)
+            raise self._failed(named or (Unanswered(name) if exchange.was_sent() else NotSent(name))) from None
+        ill = response.status_code in (502, 503, 504)
+        self._heard(failed=ill, code=f"http_{response.status_code}" if ill else "")
         response._content = body
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
 
-    def _failed(self, error: NotSent | Unanswered) -> NotSent | Unanswered:
-        self.breaker.heard(failed=True, now=time.monotonic())
+    def _failed(self, error: WireError) -> WireError:
+        self._heard(failed=True, code=type(error).__name__)
         return error
+
+    def _heard(self, *, failed: bool, code: str = "") -> None:
+        """Count it, and tell whoever watches when that changed how the partner is seen."""
+        before = self.breaker.state
+        self.breaker.heard(failed=failed, now=time.monotonic())
+        if self.partner.watch is not None and (now := self.breaker.state) != before:
+            self.partner.watch(now, code)
 
     def _read(self, response: requests.Response) -> bytes:
         """The whole body, or BadAnswer when it is too large. That it comes in time, wire.exchange sees to."""
@@ -212,6 +290,49 @@ def refuse_inner_address(name: str, url: str) -> None:
     if not all(exchange.is_outside(str(entry[4][0])) for entry in found):
         raise WrongAddress(name, "the host name leads to an inner address")
 
+
+def refuse_foreign_host(name: str, url: str, hosts: tuple[str, ...]) -> None:
+    """The host is one that whoever runs this installation allows. Asked at each call: rows are typed by people."""
+    if not allowed_host(urlsplit(url).hostname or "", hosts):
+        raise WrongAddress(name, "the host is not on this installation's list of partners (EHRC_PARTNER_HOSTS)")
+
+
+def allowed_host(host: str, hosts: Iterable[str]) -> bool:
+    """Whether a list of names, `*.example.org` among them, holds this one. An empty list holds all."""
+    names = [one.strip().lower() for one in hosts]
+    return not names or any(fnmatchcase(host.lower(), one) for one in names)
+
+
+def context_of(partner: Partner) -> ssl.SSLContext:
+    return tls_context(partner.ca_file, partner.client_certificate, partner.ca_pem, partner.client_pem)
+
+
+def certificate_problem(name: str, problem: BaseException) -> WireError | None:
+    """Which of the two certificates was not accepted; None where it was something else. Nothing was heard in either
+    case: who refuses a handshake reads no request."""
+    for one in _causes(problem):
+        reason = str(getattr(one, "reason", "") or "")
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return TheirCertificate(name)
+        if isinstance(one, ssl.SSLError) and "ALERT" in reason and ("CERT" in reason or reason in _REFUSES_OURS):
+            return OurCertificate(name)
+    return None
+
+
+def _causes(problem: BaseException) -> list[BaseException]:
+    """The error and what is wrapped in it, however the libraries wrap."""
+    found: list[BaseException] = []
+    waiting: list[object] = [problem]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and not any(one is seen for seen in found):
+            found.append(one)
+            waiting += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+    return found
+
+
+# What a server says that knows no authority for the certificate we showed, or wanted one and saw none.
+_REFUSES_OURS = frozenset({"TLSV1_ALERT_UNKNOWN_CA", "SSLV3_ALERT_HANDSHAKE_FAILURE", "TLSV1_ALERT_ACCESS_DENIED"})
 
 _adapters: dict[Partner, PartnerAdapter] = {}
 _adapters_lock = threading.Lock()

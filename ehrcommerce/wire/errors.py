@@ -17,6 +17,20 @@ class NotSent(WireError):
 class CircuitOpen(NotSent):
     """The partner failed many times in a row and is left alone for a while. Waiting work goes on by itself."""
 
+    def __init__(self, partner: str, detail: str = "", *, wait_s: float = 0.0) -> None:
+        super().__init__(partner, detail)
+        self.wait_s = wait_s
+
+
+class TheirCertificate(NotSent):
+    """The partner's certificate is not the expected one: expired, of another host, or of another authority. Nothing was
+    sent. Ask the partner; if it has a new authority, put that into its row."""
+
+
+class OurCertificate(NotSent):
+    """The partner did not accept our client certificate, or it cannot be read. Nothing was sent. Put a certificate into
+    the partner's row that is valid and that the partner knows."""
+
 
 class Busy(NotSent):
     """The partner takes no more requests for a moment. Nothing was sent; try again a little later."""
