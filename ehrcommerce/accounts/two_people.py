@@ -68,6 +68,7 @@ class TwoPeople(BackOffice):
 
 SECRET_FIELDS = {
     "new_client_secret": "client_secret", "new_api_key": "api_key", "new_callback_secret": "callback_secret",
+    "new_client_pem": "client_pem",
 }  # fmt: skip
 
 

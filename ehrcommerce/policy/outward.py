@@ -74,6 +74,7 @@ OUTWARD: tuple[Crossing, ...] = (
         ("PaymentRequest.currency", "of the sum"),
         ("PaymentRequest.success_url", "the way back, without a name in it"),
         ("PaymentRequest.cancel_url", "the way back, without a name in it"),
+        ("PaymentRequest.expires_at", "until when their page takes it"),
         ("Payments.capture", "that money is taken later"),
     ),
     # -- to the plan ---------------------------------------------------------------------------------------------

@@ -1,13 +1,18 @@
 """Which supplier, and its adapter: chosen by row, refused without a live agreement (design law 9)."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, cast
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from ehrcommerce.accounts import agreements
+from ehrcommerce.outbox.handlers import LOOKUP
+from ehrcommerce.suppliers import health
 from ehrcommerce.suppliers.models import Supplier
 from ehrcommerce.suppliers.ports import (
     Carrier,
@@ -24,29 +29,42 @@ from ehrcommerce.suppliers.ports import (
 from ehrcommerce.wire.client import Partner
 from ehrcommerce.wire.errors import NotSent, Unanswered
 
+ADAPTERS = "ehrcommerce.suppliers.adapters"
+
 
 def partner_of(supplier: Supplier) -> Partner:
-    """The wire's view of a supplier row."""
+    """The wire's view of a supplier row. The row is one organization's: so are its breaker and its places."""
     return Partner(
         name=f"{supplier.port} {supplier.public_id}", base_url=supplier.base_url, ca_file=supplier.ca_file,
-        client_certificate=supplier.client_certificate,
+        ca_pem=supplier.ca_pem, client_certificate=supplier.client_certificate, client_pem=supplier.client_pem or "",
+        at_once=supplier.at_once, turn_s=0.0, hosts=tuple(settings.PARTNER_HOSTS),
+        watch=partial(health.note, supplier.organization_id, supplier.pk) if supplier.pk else None,
     )  # fmt: skip
 
 
 def adapter_of(supplier: Supplier) -> Any:
     """The adapter that the row names, built for this supplier."""
-    module = import_module(f"ehrcommerce.suppliers.adapters.{supplier.adapter}")
+    module = import_module(f"{ADAPTERS}.{supplier.adapter}")
     return module.Adapter(supplier, partner_of(supplier))
 
 
-def choose(*, organization_id: int, port: str, at: datetime, state: str = "") -> Supplier:
-    """The first active supplier of this port that serves the ship-to state and has a live agreement. NoSupplier."""
+def choose(*, organization_id: int, port: str, at: datetime, state: str = "", channel: str = "") -> Supplier:
+    """The first active supplier of this port that serves the ship-to state, carries the channel and has a live
+    agreement. NoSupplier."""
     for supplier in Supplier.objects.filter(organization_id=organization_id, port=port, active=True).order_by("pk"):
-        if (not state or supplier.serves(state)) and agreements.is_live(
+        if (not state or supplier.serves(state)) and carries(supplier, channel) and agreements.is_live(
             organization_id=organization_id, party=supplier.party, at=at
         ):
             return supplier
     raise NoSupplier
+
+
+def carries(supplier: Supplier, channel: str) -> bool:
+    """Whether a messenger takes messages of this channel; one whose adapter says nothing takes all."""
+    if not channel or find_spec(f"{ADAPTERS}.{supplier.adapter}") is None:
+        return True
+    channels: tuple[str, ...] = getattr(import_module(f"{ADAPTERS}.{supplier.adapter}").Adapter, "channels", (channel,))
+    return channel in channels
 
 
 def by_party(party: str, *, organization_id: int) -> Supplier | None:
@@ -78,12 +96,21 @@ def held(supplier: Supplier, reference: str) -> SupplyStatus | None:
         raise SupplierUnclear from problem
 
 
-def payments(supplier: Supplier) -> Payments:
-    return cast(Payments, adapter_of(supplier))
+def payments(supplier: Supplier, *, known: Mapping[str, str] | None = None) -> Payments:
+    """`known`: processor's ids by our references, for processors that can be asked by theirs only."""
+    adapter = adapter_of(supplier)
+    if known:
+        adapter.known = {ours: theirs for ours, theirs in known.items() if theirs}
+    return cast(Payments, adapter)
 
 
 def eligibility(supplier: Supplier) -> Eligibility:
     return cast(Eligibility, adapter_of(supplier))
+
+
+def capability_of(supplier: Supplier | None) -> str:
+    """How an act of this partner whose outcome is unknown is settled; by asking where nobody is chosen yet."""
+    return str(getattr(adapter_of(supplier), "capability", LOOKUP)) if supplier is not None else LOOKUP
 
 
 def messaging(supplier: Supplier) -> Messaging:

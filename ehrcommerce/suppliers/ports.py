@@ -126,6 +126,8 @@ class PaymentRequest:
     currency: str
     success_url: str
     cancel_url: str
+    # After that the page takes no payment any more; None leaves it to the processor.
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ class Payments(Protocol):
 
     capability: str
     page_origin: str
+    # Processor's ids by our references, told by whoever asks (chosen.payments).
+    known: Mapping[str, str]
 
     def render(self, request: PaymentRequest) -> bytes: ...
 

@@ -5,10 +5,11 @@ from django.urls import include, path
 from ehrcommerce.commerce.fulfillment.urls import urlpatterns as suppliers
 from ehrcommerce.commerce.orders.urls import urlpatterns as payments
 from ehrcommerce.ehr.views.keys import jwks
+from ehrcommerce.suppliers.urls import urlpatterns as messages
 from ehrcommerce.urls import health
 
 urlpatterns = [
-    path("hooks/", include(([*payments, *suppliers], "hooks"))),
+    path("hooks/", include(([*payments, *suppliers, *messages], "hooks"))),
     path(".well-known/jwks.json", jwks, name="jwks"),
     *health.urlpatterns,
 ]

@@ -28,7 +28,7 @@ from ehrcommerce.commerce.offers.tokens import hash_of, token_of
 from ehrcommerce.ehr.handles import chart_key
 from ehrcommerce.ehr.models import EhrConnection, EhrSession
 from ehrcommerce.ehr.views.stale import SESSION_KEY
-from ehrcommerce.suppliers.models import Supplier
+from ehrcommerce.suppliers.models import FileIn, Supplier
 from ehrcommerce.vault import walls
 from tests import factories
 from tests.access.urls import Address
@@ -113,6 +113,10 @@ def more_rows(made: Tenant) -> None:
         )
         ShippingRule.objects.get_or_create(
             organization=clinic, fee_cents=0, state="OR", from_cents=number, starts_on=now.date()
+        )
+    for name in ("a.csv", "b.csv"):
+        FileIn.objects.create(
+            organization=clinic, supplier=made.shop.supplier("device"), name=name, at=now, file_digest=name.encode() * 6
         )
     people = [
         factories.staff(clinic, username=f"book-{name}-{clinic.pk}", password="correct horse battery staple")

@@ -1,7 +1,10 @@
 """No page of the back office shows who the patient is, or a secret: not as a value, not in a title, a history, a search
 or a refusal. [SEC-B11]"""
 
+from typing import Any
 from urllib.parse import quote
+
+import pytest
 
 from ehrcommerce.accounts.models import Role
 from ehrcommerce.ehr.models import EhrSession
@@ -10,8 +13,9 @@ from tests import factories
 from tests.admin.conftest import SignedIn, second_approves
 from tests.admin.crawl import crawl
 from tests.commerce.shop import HOME, Shop
+from tests.wire.certificates import authority, issue
 
-SECRETS = ("s3cret", "launch-token-canary", "callback-canary", "api-key-canary", "client-secret-canary")
+SECRETS = ("s3cret", "launch-token-canary", "callback-canary", "api-key-canary", "client-secret-canary", "PRIVATE KEY")
 
 
 def test_no_page_says_who_the_patient_is(as_role: SignedIn, shop: Shop) -> None:
@@ -60,13 +64,15 @@ def test_secrets_go_in_and_never_come_out(as_role: SignedIn, shop: Shop) -> None
     fields = {
         "name": "The device",
         "port": "device",
-        "adapter": "none",
+        "adapter": "device_http",
+        "at_once": "4",
         "base_url": "https://partner.example.org",
         "active": "on",
         "new_api_key": "api-key-canary",
         "new_callback_secret": "callback-canary",
     }
-    assert client.post(address, fields).status_code == 302
+    pem = issue(authority(), "ehrcommerce").with_key
+    assert client.post(address, {**fields, "new_client_pem": pem}).status_code == 302
     assert Supplier.objects.get(pk=supplier.pk).api_key == "key"
     second_approves(shop.clinic)
     fresh = Supplier.objects.get(pk=supplier.pk)
@@ -75,10 +81,32 @@ def test_secrets_go_in_and_never_come_out(as_role: SignedIn, shop: Shop) -> None
         "callback-canary",
         "s3cret",
     )
+    assert (fresh.client_pem or "").strip() == pem.strip()
     body = client.get(address).content.decode()
+    assert "CN=ehrcommerce, good until" in body
     assert not any(secret in body for secret in SECRETS)
     assert client.post(address, {**fields, "new_api_key": "", "new_callback_secret": ""}).status_code == 302
     assert Supplier.objects.get(pk=supplier.pk).api_key == "api-key-canary"
     refused = client.post(address, {**fields, "name": ""}).content.decode()
     assert "api-key-canary" not in refused
     assert EhrSession.objects.filter(user=shop.ada).count() == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"adapter": "no_such"}, {"adapter": "_http_partner"}, {"adapter": "../x"}, {"base_url": "ftp://x.example"},
+        {"base_url": "javascript:alert(1)"}, {"ca_pem": "no pem"}, {"new_client_pem": "no pem"}, {"options": "[1]"},
+        {"options": "{"}, {"callback_certificates": "ab"}, {"base_url": "https://elsewhere.example"},
+    ],
+)  # fmt: skip
+def test_a_row_that_could_not_work_is_not_saved(
+    as_role: SignedIn, shop: Shop, settings: Any, wrong: dict[str, str]
+) -> None:
+    settings.PARTNER_HOSTS = ["*.example.org"]
+    supplier = shop.supplier("device")
+    address = f"/admin/suppliers/supplier/{supplier.pk}/change/"
+    fields = {"name": "New name", "port": "device", "adapter": "device_http", "base_url": "https://p.example.org",
+              "at_once": "4", "active": "on"}  # fmt: skip
+    assert as_role(Role.INTEGRATION).post(address, {**fields, **wrong}).status_code == 200
+    assert Supplier.objects.get(pk=supplier.pk).name == supplier.name

@@ -16,6 +16,7 @@ from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule, UnmappedC
 from ehrcommerce.commerce.offers.models import PurchaseLink
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.outbox.models import Effect
+from ehrcommerce.suppliers.models import FileIn
 from ehrcommerce.vault import walls
 from tests import factories
 from tests.admin.conftest import STAFF, SignedIn, signed_in, staff_user
@@ -31,6 +32,7 @@ TABLE: dict[str, dict[str, str]] = {
     "outbox.effect": dict.fromkeys(ALL, "v")
     | dict.fromkeys(("operations", "administrator"), "v give_back give_up retry take"),
     "suppliers.supplier": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
+    "suppliers.filein": dict.fromkeys(ALL, "v"),
     "catalog.product": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "catalog.unmappedcode": dict.fromkeys(ALL, "v") | {"catalog": "vc", "administrator": "vc"},
     "catalog.taxrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
@@ -86,6 +88,9 @@ def rows(shop: Shop) -> dict[str, Any]:
         "audit.auditevent": AuditEvent.objects.latest("pk"),
         "outbox.effect": Effect.objects.latest("pk"),
         "suppliers.supplier": shop.supplier("device"),
+        "suppliers.filein": FileIn.objects.create(
+            organization=shop.clinic, supplier=shop.supplier("device"), name="a.csv", file_digest=b"d" * 32, at=timezone.now()
+        ),
         "catalog.product": shop.product("device"),
         "catalog.unmappedcode": code,
         "catalog.taxrule": TaxRule.objects.latest("pk"),

@@ -61,10 +61,8 @@ class Shop:
         supplier = Supplier(
             organization=self.clinic,
             port=port,
-            adapter="none",
-            name=f"The {port}",
-            base_url="https://partner.example.org",
-            **{"needs_birth_date": port == Port.PHARMACY, "callback_secret": "s3cret", "api_key": "key", **changes},
+            **{"adapter": "none", "name": f"The {port}", "base_url": "https://partner.example.org",
+               "needs_birth_date": port == Port.PHARMACY, "callback_secret": "s3cret", "api_key": "key", **changes},
         )
         supplier.save()
         factories.agreement(self.clinic, supplier.party)

@@ -11,9 +11,12 @@ from ehrcommerce.vault.fields import SealedField
 SECRETS = {
     "ehr.EhrConnection.client_secret", "ehr.SigningKey.private_jwk", "suppliers.Supplier.api_key",
     "accounts.ProposedChange.payload", "suppliers.Supplier.callback_secret", "suppliers.Supplier.previous_callback_secret",
+    "suppliers.Supplier.client_pem",
 }  # fmt: skip
-# Erased by the act that ends them, within minutes: the outbox blanks bytes, the clock deletes attempts.
+# Erased by the act that ends them, within minutes: the outbox blanks bytes, the clock deletes attempts. And the number of
+# a parcel in a partner's answer, by the clock, once no parcel is that long on its way (suppliers.callbacks.forget).
 BY_THEIR_OWN_END = {
+    "suppliers.FileAck.tracking_number",
     "outbox.Effect.body", "ehr.LaunchAttempt.code_verifier", "ehr.LaunchAttempt.nonce", "ehr.LaunchAttempt.launch",
 }  # fmt: skip
 # Personal though they are not sealed.

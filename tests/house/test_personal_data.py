@@ -47,8 +47,15 @@ PLAIN = {
     "accounts.BreakGlass": {"verdict": CODE},
     "accounts.ProposedChange": {"entity": OPAQUE, "diff": PARTNER},
     "suppliers.Supplier": dict.fromkeys(
-        ("adapter", "name", "base_url", "ca_file", "client_certificate", "licensed_states", "phone"), PARTNER
+        ("adapter", "name", "base_url", "ca_file", "client_certificate", "licensed_states", "phone", "ca_pem",
+         "callback_certificates", "host_key", "account", "sender", "page_origin", "options", "owner", "escalation",
+         "runbook_url"), PARTNER
     ),
+    "suppliers.FileOut": {"skus": PUBLIC},
+    "suppliers.FileIn": {"name": "a file's name, given by a partner", "problem": "our words, with line numbers"},
+    "suppliers.FileAck": {
+        "sku": PUBLIC, "status": CODE, "carrier": PARTNER,
+    },
     "suppliers.CallbackSeen": {"event_id": OPAQUE},
     "disclosure.ConsentText": {"text": "the words that everybody reads"},
     "disclosure.LegalHold": {

@@ -16,7 +16,7 @@ from ehrcommerce.commerce.orders.views import payment_callback
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.policy.packets import PRESCRIPTION
 from ehrcommerce.suppliers import callbacks
-from ehrcommerce.suppliers.models import CallbackSeen, Port, Supplier
+from ehrcommerce.suppliers.models import CallbackSeen, FileAck, Port, Supplier
 from ehrcommerce.vault import walls
 from tests.commerce.shop import CY, Shop
 
@@ -196,3 +196,15 @@ def test_event_ids_are_kept_a_month(shop: Shop) -> None:
     post(supplier_callback, supplier, about(uuid4()))
     assert callbacks.forget(shop.clinic.pk, timezone.now() + timedelta(days=29)) == 0
     assert callbacks.forget(shop.clinic.pk, timezone.now() + timedelta(days=31)) == 1
+
+
+def test_numbers_of_parcels_in_answers_are_forgotten_and_the_answers_later(shop: Shop) -> None:
+    supplier, at = shop.supplier(Port.DEVICE), timezone.now()
+    FileAck(organization=shop.clinic, supplier=supplier, reference=uuid4(), sku="A", status="shipped", at=at,
+            tracking_number="T-1", row_digest=b"r" * 32).save()  # fmt: skip
+    callbacks.forget(shop.clinic.pk, at + timedelta(days=89))
+    assert FileAck.objects.get(supplier=supplier).tracking_number == "T-1"
+    assert callbacks.forget(shop.clinic.pk, at + timedelta(days=91)) == 1
+    assert FileAck.objects.get(supplier=supplier).tracking_number == ""
+    callbacks.forget(shop.clinic.pk, at + timedelta(days=800))
+    assert not FileAck.objects.filter(supplier=supplier).exists()

@@ -22,7 +22,7 @@ from ehrcommerce.commerce.offers.effects import ELEMENTS, messenger_for, must_be
 from ehrcommerce.commerce.offers.messages import render
 from ehrcommerce.commerce.offers.models import Contact, PurchaseLink
 from ehrcommerce.outbox import services as outbox
-from ehrcommerce.outbox.handlers import LOOKUP, Handler
+from ehrcommerce.outbox.handlers import Handler
 from ehrcommerce.outbox.models import Effect, State
 from ehrcommerce.outbox.outcomes import Done, Halt, Outcome, Refused
 from ehrcommerce.policy import table
@@ -130,7 +130,7 @@ class SendCode(Handler):
     queue = "patient"
 
     def capability(self, effect: Effect) -> str:
-        return LOOKUP
+        return chosen.capability_of(self._session(effect).messenger)
 
     def _session(self, effect: Effect) -> CheckoutSession:
         rows = CheckoutSession.objects.select_related("organization", "code_contact", "messenger", "link__offer")
@@ -153,7 +153,7 @@ class SendCode(Handler):
             sender=session.organization.alias,
             text=words.sms if contact.channel == "sms" else words.text, subject=words.subject, html=words.html,
         )  # fmt: skip
-        session.messenger = messenger_for(effect, session.messenger)
+        session.messenger = messenger_for(effect, session.messenger, contact.channel)
         session.save(update_fields=["messenger"])
         return chosen.messaging(session.messenger).render(message)
 

@@ -13,7 +13,7 @@ from ehrcommerce.commerce.offers.effects import messaging_supplier, must_be_usab
 from ehrcommerce.commerce.offers.messages import render
 from ehrcommerce.commerce.offers.models import Contact, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order
-from ehrcommerce.outbox.handlers import LOOKUP, Handler
+from ehrcommerce.outbox.handlers import Handler
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import Done, Halt, Outcome, Refused
 from ehrcommerce.suppliers import chosen
@@ -28,7 +28,7 @@ class Notify(Handler):
     queue = "patient"
 
     def capability(self, effect: Effect) -> str:
-        return LOOKUP
+        return chosen.capability_of(chosen.by_party(effect.recipient, organization_id=effect.organization_id))
 
     def prepare(self, effect: Effect) -> bytes:
         order, name = _order_and_name(effect)
@@ -92,7 +92,9 @@ def _first_messenger(effect: Effect) -> Supplier:
 
 
 def _choose(effect: Effect) -> Supplier:
-    messenger = messaging_supplier(effect.organization_id)
+    order, _ = _order_and_name(effect)
+    channel = Contact.objects.filter(offer=order.offer, carries_link=True).values_list("channel", flat=True).first()
+    messenger = messaging_supplier(effect.organization_id, channel or "")
     Effect.objects.filter(pk=effect.pk, fence=effect.fence).update(recipient=messenger.party)
     return messenger
 

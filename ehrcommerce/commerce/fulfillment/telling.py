@@ -4,6 +4,7 @@ one of them harms no order."""
 from datetime import datetime, timedelta
 
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
+from ehrcommerce.commerce.offers.models import Contact
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.states import PROGRESS, OrderState
@@ -98,7 +99,10 @@ def _message(order: Order, subject: str, at: datetime) -> None:
 def _messenger_of(order: Order, at: datetime) -> str:
     """Chosen now and kept in the row; "" where there is none yet, and then the first try chooses."""
     try:
-        return chosen.choose(organization_id=order.organization_id, port=Port.MESSAGING, at=at).party
+        channel = Contact.objects.filter(offer=order.offer, carries_link=True).values_list("channel", flat=True).first()
+        return chosen.choose(
+            organization_id=order.organization_id, port=Port.MESSAGING, at=at, channel=channel or ""
+        ).party  # fmt: skip
     except NoSupplier:
         return ""
 

@@ -8,7 +8,7 @@ from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.offers import links
 from ehrcommerce.commerce.offers.messages import render
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, PurchaseLink
-from ehrcommerce.outbox.handlers import LOOKUP, Handler
+from ehrcommerce.outbox.handlers import Handler
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, Refused
 from ehrcommerce.policy import derive, table
@@ -20,18 +20,18 @@ _CONTACTS = [row for row in derive.rows(purposes=(table.CONTACT,)) if row.field 
 ELEMENTS = tuple(sorted({f"{row.resource}.{row.element}" for row in _CONTACTS}))
 
 
-def messaging_supplier(organization_id: int) -> Supplier:
+def messaging_supplier(organization_id: int, channel: str = "") -> Supplier:
     """The organization's messenger; Halt where there is none with a live agreement."""
     try:
-        return chosen.choose(organization_id=organization_id, port=Port.MESSAGING, at=timezone.now())
+        return chosen.choose(organization_id=organization_id, port=Port.MESSAGING, at=timezone.now(), channel=channel)
     except NoSupplier as problem:
         raise Halt(NeedsHuman("no_messaging_supplier")) from problem
 
 
-def messenger_for(effect: Effect, before: Supplier | None) -> Supplier:
+def messenger_for(effect: Effect, before: Supplier | None, channel: str = "") -> Supplier:
     """Who carries this message: whoever was given it first, for its whole life; a new choice only before the first
     send. Halt where there is none, or where that one may not be used any more."""
-    return must_be_usable(before) if before and effect.request_sha256 else messaging_supplier(effect.organization_id)
+    return must_be_usable(before) if before and effect.request_sha256 else messaging_supplier(effect.organization_id, channel)
 
 
 def must_be_usable(messenger: Supplier | None) -> Supplier:
@@ -52,7 +52,7 @@ class SendLink(Handler):
     queue = "patient"
 
     def capability(self, effect: Effect) -> str:
-        return LOOKUP
+        return chosen.capability_of(self._link(effect).messenger)
 
     def _link(self, effect: Effect) -> PurchaseLink:
         rows = PurchaseLink.objects.select_related("offer", "organization", "messenger")
@@ -71,7 +71,7 @@ class SendLink(Handler):
             reference=str(effect.public_id), channel=contact.channel, to=contact.value, sender=link.organization.alias,
             text=words.sms if contact.channel == "sms" else words.text, subject=words.subject, html=words.html,
         )  # fmt: skip
-        link.messenger = messenger_for(effect, link.messenger)
+        link.messenger = messenger_for(effect, link.messenger, contact.channel)
         link.save(update_fields=["messenger"])
         return chosen.messaging(link.messenger).render(message)
 

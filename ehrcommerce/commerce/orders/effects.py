@@ -37,7 +37,7 @@ class PaymentHandler(Handler):
         return Payment.objects.select_related("order", "supplier").get(public_id=effect.subject)
 
     def processor(self, payment: Payment) -> Payments:
-        return chosen.payments(payment.supplier)
+        return chosen.payments(payment.supplier, known={str(payment.public_id): payment.processor_reference})
 
     def locked(self, effect: Effect) -> tuple[Order, Payment]:
         """Order first, then payment: the order of locks everywhere."""

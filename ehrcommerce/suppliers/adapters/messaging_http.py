@@ -1,11 +1,13 @@
 """A gateway for texts and e-mails; `base_url` is its collection of messages. The words are made elsewhere and hold no
 name, product or specialty."""
 
+import json
 from collections.abc import Mapping
 from typing import ClassVar
 
 from ehrcommerce.outbox.handlers import LOOKUP
-from ehrcommerce.outbox.outcomes import Done, Outcome
+from ehrcommerce.outbox.outcomes import Done, Outcome, Refused
+from ehrcommerce.suppliers import optouts
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, to_bytes
 from ehrcommerce.suppliers.ports import Message
 
@@ -27,6 +29,9 @@ class Adapter(HttpPartner):
         return to_bytes(body)
 
     def deliver(self, body: bytes, *, idempotency_key: str) -> Outcome:
+        said = json.loads(body)
+        if optouts.stands(self.supplier.organization_id, str(said.get("channel")), str(said.get("to"))):
+            return Refused("opted_out")
         answer = self.post(self.partner.base_url.rstrip("/"), body, idempotency_key=idempotency_key)
         return self.outcome_of(answer, lambda found: Done(reference=id_of(found["id"])))
 

@@ -26,6 +26,7 @@ MOST_PAGES = 1000
 class Adapter(HttpPartner):
     capability = LOOKUP
     sends: ClassVar[Mapping[str, str]] = {**last_line.of(PaymentRequest), "capture": "Payments.capture"}
+    known: Mapping[str, str] = {}
 
     @property
     def page_origin(self) -> str:

@@ -1,0 +1,151 @@
+"""A pharmacy that speaks FHIR R4: one Task for each order, with the prescriptions and the patient inside it.
+`base_url` is its FHIR base. The resources are built as fhirclient's models, which check them; the numbers in them are
+written with the characters that stood in the chart, which those models cannot do.
+
+| Task.status                      | state of ours                                               |
+| requested, received, on-hold     | dispatched                                                  |
+| accepted, ready, in-progress     | accepted                                                    |
+| completed                        | shipped                                                     |
+| rejected                         | refused                                                     |
+| cancelled                        | cancelled                                                   |
+| failed                           | exception                                                   |
+| anything else                    | unknown                                                     |
+| businessStatus packed, shipped, delivered, returned | goes before the status where that is accepted or completed |
+
+| answer                           | outcome                                                     |
+| 201                              | Done                                                        |
+| 200 (If-None-Exist found one)    | Done, if it is for the same things; else NeedsHuman         |
+| 412 (it found several)           | NeedsHuman("conflict")                                      |
+| 409 to a cancel, 412, 422        | Refused("too_late")                                         |
+| others                           | as for every partner (_http_partner.py)                     |
+
+Task.output tells more: `tracking-number`, `carrier`, and `line-rejected` with the product number of a line."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+from ehrcommerce.outbox.handlers import LOOKUP
+from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, Refused
+from ehrcommerce.suppliers import last_line
+from ehrcommerce.suppliers.adapters import _fhir_order
+from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, text_of
+from ehrcommerce.suppliers.ports import SupplyRequest, SupplyStatus
+from ehrcommerce.wire.client import Answer, ask
+from ehrcommerce.wire.errors import NotSent
+
+FHIR = "application/fhir+json"
+STATUS_OF = {
+    "requested": "dispatched", "received": "dispatched", "on-hold": "dispatched", "accepted": "accepted",
+    "ready": "accepted", "in-progress": "accepted", "completed": "shipped", "rejected": "refused",
+    "cancelled": "cancelled", "failed": "exception",
+}  # fmt: skip
+BUSINESS = {"packed": "accepted", "shipped": "shipped", "delivered": "delivered", "returned": "returned"}
+REASONS = {"out_of_stock", "prescription_problem", "address"}
+
+
+class Adapter(HttpPartner):
+    capability = LOOKUP
+    sends: ClassVar[Mapping[str, str]] = _fhir_order.SENDS
+
+    def render(self, request: SupplyRequest) -> bytes:
+        return _fhir_order.written(request)
+
+    def place(self, body: bytes, *, idempotency_key: str) -> Outcome:
+        said = _fhir_order.said(body)
+        last_line.require(self.supplier, self.sends, said)
+        reference = _fhir_order.reference_in(said)
+        headers = {
+            **self.headers(), "Content-Type": FHIR, "Prefer": "return=representation",
+            "If-None-Exist": f"identifier={quote(_fhir_order.token(reference), safe='')}",
+            "Idempotency-Key": idempotency_key,
+        }  # fmt: skip
+        answer = ask(self.partner, "POST", "Task", headers=headers, body=body)
+        if answer.status == 412:
+            return NeedsHuman("conflict")
+        skus = _fhir_order.skus_in(said)
+        return self.outcome_of(answer, lambda found: self._placed(found, reference, skus, new=answer.status == 201))
+
+    def _placed(self, found: Mapping[str, Any], reference: str, skus: list[str], *, new: bool) -> Outcome:
+        """What they had already is ours only if it is for the same things."""
+        if not new and sorted(_fhir_order.skus_in(found)) != sorted(skus):
+            return NeedsHuman("conflict")
+        status = self.status_of(found)
+        if status.reference != reference:
+            raise ValueError("another order")
+        return Done(reference=status.supplier_reference, facts={"status": status})
+
+    def headers(self) -> dict[str, str]:
+        return {**super().headers(), "Accept": FHIR}
+
+    def find(self, reference: str) -> SupplyStatus | None:
+        found = self.read("Task", identifier=_fhir_order.token(reference))
+        try:
+            tasks = [entry["resource"] for entry in (found or {}).get("entry") or ()]
+            mine = [self.status_of(task) for task in tasks if _fhir_order.own_reference(task) == reference]
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise self.unreadable(problem) from problem
+        if len(mine) > 1:
+            raise NotSent(self.partner.name, "several orders under one reference")
+        return mine[0] if mine else None
+
+    def cancel(self, supplier_reference: str, *, idempotency_key: str) -> Outcome:
+        patch = [{"op": "replace", "path": "/status", "value": "cancelled"}]
+        headers = {**self.headers(), "Content-Type": "application/json-patch+json", "Idempotency-Key": idempotency_key}
+        path = f"Task/{quote(supplier_reference, safe='')}"
+        answer: Answer = ask(self.partner, "PATCH", path, headers=headers, body=json.dumps(patch).encode())
+        if answer.status in (409, 412, 422):
+            return Refused("too_late")
+        return self.outcome_of(answer, lambda found: self._cancelled(found, supplier_reference))
+
+    def _cancelled(self, found: Mapping[str, Any], supplier_reference: str) -> Outcome:
+        """A success that shows another status is none: they go on."""
+        return Done(reference=supplier_reference) if found["status"] == "cancelled" else Refused("too_late")
+
+    def answer(self, supplier_reference: str, answer: str, text: str, *, idempotency_key: str) -> Outcome:
+        """Questions come by phone from these pharmacies."""
+        return Refused("no_question")
+
+    def read_callback(self, body: Mapping[str, Any]) -> str:
+        """A Task, or the common form with our reference."""
+        if body.get("resourceType") != "Task":
+            return text_of(body.get("reference"))
+        try:
+            return _fhir_order.own_reference(body)
+        except (KeyError, TypeError, AttributeError):
+            return ""
+
+    def status_of(self, task: Mapping[str, Any]) -> SupplyStatus:
+        """KeyError, TypeError, ValueError or AttributeError where it is not in the agreed form."""
+        if task["resourceType"] != "Task":
+            raise ValueError("not a Task")
+        state = STATUS_OF.get(str(task["status"]), "unknown")
+        business = _code(task.get("businessStatus"))
+        if state in ("accepted", "shipped") and business:
+            state = BUSINESS.get(business, state)
+        told = _outputs(task)
+        rejected = told.get("line-rejected", [])
+        decided = state in ("accepted", "shipped", "delivered", "returned")
+        reason = _code(task.get("statusReason"))
+        return SupplyStatus(
+            reference=_fhir_order.own_reference(task), supplier_reference=id_of(task["id"]), state=state,
+            reason=reason if reason in REASONS else "other" if reason else "",
+            carrier=(told.get("carrier") or [""])[-1][:60], tracking_number=(told.get("tracking-number") or [""])[-1],
+            accepted={sku: sku not in rejected for sku in _fhir_order.skus_in(task)} if decided else {},
+        )  # fmt: skip
+
+
+def _code(concept: Any) -> str:
+    """The first code of a CodeableConcept, or its text."""
+    if not isinstance(concept, Mapping):
+        return ""
+    codes = [text_of(one.get("code")) for one in concept.get("coding") or ()]
+    return next((code for code in codes if code), text_of(concept.get("text")))
+
+
+def _outputs(task: Mapping[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in task.get("output") or ():
+        found.setdefault(_code(one.get("type")), []).append(text_of(one.get("valueString")))
+    return found
