@@ -46,5 +46,5 @@ def test_what_belongs_to_another_clinic_answers_like_what_is_not_there(world: Wo
             twin = type(cell)(cell.address, cell.principal, owner, cell.method, cell.verdict)
             pair.append(masked(answer(world, twin), path_of(world, cell.address, cell.principal, owner)))
         if pair[0] != pair[1]:
-            differ.append((str(cell), pair))
+            differ.append((str(cell), *pair))
     assert differ == []
