@@ -111,6 +111,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     },
     "orders.orderfee": {_C.ITEM: "kind", _C.MONEY: "fee tax cents tax_cents waived"},
     "orders.payment": {_C.MONEY: "state amount captured refunded processor_reference changed_at"},
+    "orders.reconciliation": {_C.MONEY: "day supplier listed agreed to_compare strays crooked at public_id"},
     "orders.ledgerentry": {_C.MONEY: "at cause account amount"},
     "fulfillment.fulfillment": {_C.STATE: "supplier state reason supplier_reference checked_at", _C.ITEM: "kind"},
     "ehr.ehrconnection": {_C.PARTNER: "*", _C.CREDENTIALS: "client_secret"},

@@ -14,6 +14,7 @@ from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.offers.models import PurchaseLink
+from ehrcommerce.commerce.orders.models import Reconciliation
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.suppliers.models import FileIn
@@ -40,6 +41,7 @@ TABLE: dict[str, dict[str, str]] = {
     "offers.offer": dict.fromkeys(ALL, "v"),
     "offers.purchaselink": dict.fromkeys(ALL, "v") | {"operations": "v revoke", "administrator": "v revoke"},
     "orders.order": dict.fromkeys(ALL, "v"),
+    "orders.reconciliation": dict.fromkeys(ALL, "v"),
     "ehr.ehrconnection": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "accounts.proposedchange": {"integration": "v", "privacy": "v", "administrator": "v"},
     "accounts.breakglass": {"privacy": "v", "administrator": "v"},
@@ -98,6 +100,17 @@ def rows(shop: Shop) -> dict[str, Any]:
         "offers.offer": order.offer,
         "offers.purchaselink": PurchaseLink.objects.latest("pk"),
         "orders.order": order,
+        "orders.reconciliation": Reconciliation.objects.create(
+            organization=shop.clinic,
+            supplier=shop.supplier("payment"),
+            day=timezone.now().date(),
+            listed=1,
+            agreed=1,
+            to_compare=0,
+            strays=0,
+            crooked=0,
+            at=timezone.now(),
+        ),
         "ehr.ehrconnection": ehr,
         "ehr.ehrsession": session,
     }

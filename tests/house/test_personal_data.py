@@ -79,6 +79,7 @@ PLAIN = {
     "offers.PurchaseLink": {"end_reason": CODE, "delivery": CODE},
     "orders.Order": {"number": "drawn by lot, to be said on the phone", "quote_version": "a hash of prices"},
     "orders.Payment": {"processor_reference": OPAQUE, "page_url": "the processor's page, which ends with the payment"},
+    "orders.Reconciliation": {"day": "the day that was compared"},
     "orders.LedgerEntry": {"cause": CODE, "account": CODE},
     "orders.OrderEvent": {"detail": CODE},
     "fulfillment.Fulfillment": {"supplier_reference": OPAQUE, "checked_versions": "opaque keys and version numbers"},

@@ -17,6 +17,7 @@ from ehrcommerce.commerce.checkout.models import KNOWN, LEVEL_CODE, LEVEL_NAMES,
 from ehrcommerce.commerce.offers import links
 from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState
 from ehrcommerce.commerce.orders.models import Order
+from ehrcommerce.commerce.orders.money import waits_for_money
 from ehrcommerce.commerce.orders.states import OrderState
 from ehrcommerce.vault import walls
 
@@ -119,7 +120,8 @@ def may_see(session: CheckoutSession, stage: Stage) -> bool:
 def home(session: CheckoutSession) -> str:
     """The page where this session stands, as a name of urls.py."""
     if session.order is not None:
-        return "checkout:pay" if session.order.state == OrderState.QUOTED else "checkout:follow"
+        unpaid = waits_for_money(session.order) or session.order.state == OrderState.QUOTED
+        return "checkout:pay" if unpaid else "checkout:follow"
     return f"checkout:{session.stage}"
 
 

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order, OrderFee, OrderLine
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
 
@@ -112,6 +113,7 @@ _TO_COME: dict[str, Text] = {
 # While it is being stopped, nobody may read that the card is about to be charged.
 _STOPPING = _("Your card is held for %(sum)s. If we stop the order in time, the hold ends. Then you are not charged.")
 _PART_BACK = _("You paid %(sum)s. We sent %(back)s back. It takes 5 to 10 days.")
+_BACK_LATE = _("Your money back takes longer than it should. A person works on it, and will call you.")
 _FREE = _("You have nothing to pay.")
 _CHECKING = Words(
     _("We are checking your payment"), _("We asked the payment page, and its answer is not clear."),
@@ -199,6 +201,8 @@ def money_words(order: Order) -> str:
     if order.money not in (_M.CAPTURED, _M.REFUNDED):
         stopping = order.state == _O.CANCEL_REQUESTED and order.money == _M.AUTHORIZED
         return str(_STOPPING if stopping else MONEY[order.money]) % {"sum": dollars(order.total_cents)}
+    if order.events.filter(code=Code.REFUND_LATE).exists() and order.money == _M.CAPTURED and not back:
+        return str(_BACK_LATE)
     words = _PART_BACK if 0 < back < captured else MONEY[order.money]
     return str(words) % {"sum": dollars(captured - back), "back": dollars(back)}
 

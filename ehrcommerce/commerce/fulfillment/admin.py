@@ -24,7 +24,7 @@ from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.fulfillment.timeline import order_of, timeline, waiting
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.errors import OrderProblem
-from ehrcommerce.commerce.orders.models import LedgerEntry, Order, OrderFee, OrderLine, Payment
+from ehrcommerce.commerce.orders.models import LedgerEntry, Order, OrderFee, OrderLine, Payment, Reconciliation
 from ehrcommerce.commerce.orders.states import FINAL, OrderState
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import Effect, State
@@ -246,6 +246,15 @@ class OrderAdmin(ReadOnly):
             self.message_user(request, "Nothing has been ordered with this link yet.", messages.WARNING)
             return HttpResponseRedirect(reverse("admin:outbox_effect_change", args=[pk]))
         return HttpResponseRedirect(reverse("admin:orders_order_change", args=[order.pk]))
+
+
+@admin.register(Reconciliation, site=site)
+class ReconciliationAdmin(ReadOnly):
+    """One row a day and processor. What differed waits for a person under Effects."""
+
+    list_display = ["day", "supplier", "listed", "agreed", "to_compare", "strays", "crooked", "at"]
+    list_filter = ["supplier"]
+    ordering = ["-day"]
 
 
 @panel(10, EVERYBODY)

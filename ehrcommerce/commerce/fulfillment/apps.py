@@ -8,6 +8,7 @@ class FulfillmentConfig(AppConfig):
 
     def ready(self) -> None:
         from ehrcommerce.commerce.fulfillment import (
+            attention,
             cancelling,
             dispatch,
             erasing,
@@ -29,6 +30,7 @@ class FulfillmentConfig(AppConfig):
             tracking.Look,
             tracking.Track,
             cancelling.Cancel,
+            attention.Attention,
             recheck.Recheck,
             notify.Notify,
             report.Report,

@@ -10,7 +10,7 @@ from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.fulfillment import payloads, progress, receipting
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
-from ehrcommerce.commerce.orders import gate
+from ehrcommerce.commerce.orders import gate, money
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order, OrderLine
 from ehrcommerce.commerce.orders.states import PROGRESS, MoneyState, OrderState
@@ -90,7 +90,9 @@ class Dispatch(Handler):
         if fulfillment.state != OrderState.GATED:
             raise Halt(Refused("not_wanted"))
         if order.total_cents and order.money not in (MoneyState.AUTHORIZED, MoneyState.CAPTURED):
-            raise Halt(NeedsHuman("no_payment"))
+            lapsed = money.waits_for_money(order)  # the patient was asked to pay anew, and may still do so
+            raise Halt(TryAgain("hold_ended", after_s=3600) if lapsed else NeedsHuman("no_payment"))
+        self._require_hold(order)
         gate.require_fresh(order, fulfillment.checked_at)
         self._require_legal_footing(order, fulfillment)
         audit.record(
@@ -99,6 +101,13 @@ class Dispatch(Handler):
             recipient=fulfillment.supplier.party, customer_key=order.offer.customer_key,
             elements=payloads.elements_for(fulfillment.kind, fulfillment.supplier),
         )  # fmt: skip
+
+    def _require_hold(self, order: Order) -> None:
+        """A hold that has lapsed by its own date pays for nothing, whether the processor has said so or not (REL-F22)."""
+        payment = money.live_payment(order)
+        held = payment is not None and payment.state == "authorized"
+        if payment and held and payment.hold_ends_at and payment.hold_ends_at <= timezone.now():
+            raise Halt(TryAgain("hold_ended", after_s=60))
 
     def _require_legal_footing(self, order: Order, fulfillment: Fulfillment) -> None:
         supplier = fulfillment.supplier

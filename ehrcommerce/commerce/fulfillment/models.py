@@ -47,6 +47,8 @@ class FulfillmentLine(models.Model):
     fulfillment = models.ForeignKey(Fulfillment, on_delete=models.CASCADE, related_name="lines")
     order_line = models.OneToOneField("orders.OrderLine", on_delete=models.CASCADE, related_name="fulfillment_line")
     accepted = models.BooleanField(null=True)
+    is_late = models.BooleanField(default=False, db_default=False, help_text="The supplier waits for it: a backorder.")
+    expected_on = models.DateField(null=True, help_text="The day that the supplier names for what is late.")
 
     if TYPE_CHECKING:
         order_line_id: int

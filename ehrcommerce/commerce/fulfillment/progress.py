@@ -2,14 +2,14 @@
 may come twice, late or in the wrong order. Everything here runs under the order's row lock and calls nobody."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.fulfillment import receipting, telling
+from ehrcommerce.commerce.fulfillment import attention, receipting, telling
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
 from ehrcommerce.commerce.orders import money, moves
 from ehrcommerce.commerce.orders.events import Code, note
@@ -56,6 +56,7 @@ def apply(order: Order, fulfillment: Fulfillment, status: SupplyStatus, *, at: d
     if status.state == "unknown":
         _note_unknown(order, fulfillment, by, at)
         return
+    _put_off(order, fulfillment, status, by, at)
     after = _reached(fulfillment, status.state)
     if not after:
         return
@@ -105,7 +106,29 @@ def _decide(fulfillment: Fulfillment, accepted: Mapping[str, bool] | None) -> No
             OrderLine.objects.filter(pk=line.order_line_id).update(accepted=taken)
 
 
+def _put_off(order: Order, fulfillment: Fulfillment, status: SupplyStatus, by: Actor, at: datetime) -> None:
+    """What a supplier does not have now and will send later: said once for each day that it names, and again when that
+    changes. Nothing else is sent in its place (REL-F14)."""
+    if fulfillment.state in OVER | HAS_LEFT - {_O.SHIPPED}:
+        return
+    news = False
+    for line in fulfillment.lines.select_related("order_line__offer_line"):
+        sku = line.order_line.offer_line.sold_as
+        late, day = sku in status.backordered, status.backordered.get(sku) or None
+        expected = date.fromisoformat(day) if day else None
+        if (line.is_late, line.expected_on) != (late, expected):
+            news = news or late
+            line.is_late, line.expected_on = late, expected
+            line.save(update_fields=["is_late", "expected_on"])
+    if news:
+        note(order, Code.BACKORDERED, by=by, at=at, detail=fulfillment.kind)
+        telling.about(order, fulfillment, Code.BACKORDERED, at=at)
+
+
 def _ship(fulfillment: Fulfillment, status: SupplyStatus, state: str, at: datetime) -> None:
+    if status.parcels:
+        _ship_each(fulfillment, status, at)
+        return
     parcel = fulfillment.shipments.order_by("pk").first()
     if parcel is None:
         parcel = Shipment(organization_id=fulfillment.organization_id, fulfillment=fulfillment, shipped_at=at)
@@ -117,6 +140,22 @@ def _ship(fulfillment: Fulfillment, status: SupplyStatus, state: str, at: dateti
     if state in (_O.DELIVERED, _O.COMPLETED) and parcel.delivered_at is None:
         parcel.delivered_at = at
     parcel.save()
+
+
+def _ship_each(fulfillment: Fulfillment, status: SupplyStatus, at: datetime) -> None:
+    """An order that goes in several parcels: one row for each number, and none goes back a step."""
+    known = {parcel.tracking_number: parcel for parcel in fulfillment.shipments.order_by("pk")}
+    for one in status.parcels:
+        parcel = known.get(one.tracking_number) or Shipment(
+            organization_id=fulfillment.organization_id, fulfillment=fulfillment, shipped_at=at,
+            tracking_number=one.tracking_number,
+        )  # fmt: skip
+        if PROGRESS.get(one.state, 0) >= PROGRESS.get(parcel.state, 0):
+            parcel.state = one.state
+        parcel.carrier = one.carrier or parcel.carrier
+        if parcel.state == _O.DELIVERED and parcel.delivered_at is None:
+            parcel.delivered_at = at
+        parcel.save()
 
 
 def lives_on(fulfillment: Fulfillment, news: Sequence[SupplyStatus]) -> bool:
@@ -152,6 +191,8 @@ def step(
     fulfillment.save(update_fields=["state", "reason", "changed_at"])
     if to in OVER:
         _decide(fulfillment, None)
+    if to != _O.CANCEL_REQUESTED:
+        attention.look_again(fulfillment, by=by, at=at)
     conclude(order, code=code or CODE_OF.get(to, to), detail=f"{fulfillment.kind}:{reason}".rstrip(":"), by=by, at=at)
     telling.about(order, fulfillment, code or CODE_OF.get(to, to), at=at)
 
@@ -172,6 +213,8 @@ def stop(order: Order, fulfillment: Fulfillment, reason: str, *, code: str, by: 
     if fulfillment.supplier_reference or _may_have_been_sent(fulfillment):
         step(order, fulfillment, _O.CANCEL_REQUESTED, by=by, at=at, reason=reason, code=code)
         ask_back(fulfillment, at=at)
+        if code == Code.ORDER_STOPPED:
+            attention.ask_for(fulfillment, at=at)
     else:
         step(order, fulfillment, _O.CANCELLED, by=by, at=at, reason=reason, code=code)
     return True

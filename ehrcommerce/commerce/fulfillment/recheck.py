@@ -6,7 +6,7 @@ import json
 
 from django.utils import timezone
 
-from ehrcommerce.commerce.fulfillment import progress
+from ehrcommerce.commerce.fulfillment import attention, progress, telling
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.orders import gate, moves
@@ -57,3 +57,5 @@ class Recheck(Handler):
                 stopped = progress.stop(order, fulfillment, problem, code=Code.ORDER_STOPPED, by=by, at=at)
                 if not stopped and fulfillment.state in progress.HAS_LEFT:
                     note(order, Code.ORDER_STOPPED, by=by, at=at, detail=f"{kind}:has_left")
+                    attention.ask_for(fulfillment, at=at)
+                    telling.about(order, fulfillment, Code.CANCEL_TOO_LATE, at=at)

@@ -28,6 +28,13 @@ def begin(order: Order, at: datetime) -> list[Fulfillment]:
 
     In the transaction that authorized the order, under its lock. Lines that nobody may fill are refused.
     """
+    if begun := list(Fulfillment.objects.filter(order=order, state__in=money.NOT_SENT)):
+        for fulfillment in begun:  # paid anew after the hold had lapsed: what waited for that goes on now
+            outbox.plan_next(
+                kind="fulfillment.dispatch", subject=str(fulfillment.public_id), organization_id=order.organization_id,
+                at=at, deadline_at=at + DISPATCH_WITHIN,
+            )  # fmt: skip
+        return []
     if Fulfillment.objects.filter(order=order).exists():
         return []
     lines = (

@@ -17,13 +17,14 @@ from ehrcommerce.suppliers.ports import NoSupplier
 ORDER_NEWS = {
     Code.PAYMENT_AUTHORIZED: "paid", Code.PAYMENT_REFUNDED: "refunded", Code.ORDER_STOPPED: "stopped",
     Code.CANCELLED: "cancelled", Code.REFUSED: "refused", Code.PARTLY_ACCEPTED: "news",
+    Code.HOLD_ENDED: "pay_again", Code.REFUND_LATE: "news",
 }  # fmt: skip
 # A step of the whole order: where it has several parts, said at the first ("part of your order") and at the last.
 STEPS = {Code.ACCEPTED: "accepted", Code.SHIPPED: "shipped", Code.DELIVERED: "delivered"}
 PART, ALL = "_part", "_all"
 PARCEL_NEWS = {
     Code.PARTLY_ACCEPTED: "news", Code.RETURNED: "returned", Code.REFUSED: "refused", Code.EXCEPTION: "problem",
-    Code.CANCEL_TOO_LATE: "news",
+    Code.CANCEL_TOO_LATE: "news", Code.BACKORDERED: "news",
 }  # fmt: skip
 # Every name that news of an order, and of one parcel, can have.
 ORDER_NAMES = (*ORDER_NEWS.values(), *(f"{step}{end}" for step in STEPS.values() for end in ("", PART, ALL)))
@@ -85,7 +86,7 @@ def _has_reached(state: str, step: str) -> bool:
 
 
 def _message(order: Order, subject: str, at: datetime) -> None:
-    again = subject.endswith(":refunded")
+    again = subject.endswith((":refunded", ":pay_again"))
     (outbox.plan_next if again else outbox.plan)(
         kind="fulfillment.notify",
         subject=subject,

@@ -16,8 +16,14 @@ from ehrcommerce.commerce.orders.models import Order, OrderLine, Payment
 from ehrcommerce.commerce.orders.states import OrderState
 from ehrcommerce.outbox.models import OPEN, Effect, Note, State
 
-PAYMENT_KINDS = ("payment.open", "payment.look", "payment.capture", "payment.void", "payment.refund")
-PARCEL_KINDS = ("fulfillment.dispatch", "fulfillment.look", "fulfillment.track", "fulfillment.cancel")
+PAYMENT_KINDS = ("payment.open", "payment.look", "payment.capture", "payment.void", "payment.refund", "payment.compare")
+PARCEL_KINDS = (
+    "fulfillment.dispatch",
+    "fulfillment.look",
+    "fulfillment.track",
+    "fulfillment.cancel",
+    "fulfillment.attention",
+)
 # What returns by itself as long as a parcel is on its way: no sign of trouble.
 ROUTINE = "fulfillment.track"
 

@@ -23,7 +23,10 @@ BATCH = 100
 
 def look_at_open_payments(organization_id: int, at: datetime) -> int:
     """Payments that wait for the patient, or for an answer of ours that got lost. Who waited longest comes first."""
-    waiting = Payment.objects.filter(organization_id=organization_id, state="open", created_at__lte=at - PAUSES[0][1])
+    lapsed = Q(state="authorized", hold_ends_at__lte=at)
+    waiting = Payment.objects.filter(
+        Q(state="open") | lapsed, organization_id=organization_id, created_at__lte=at - PAUSES[0][1]
+    )
     looked = waiting.annotate(last_look=_last_look("changed_at"), look_state=_last_look("state"))
     due = looked.filter(_is_due(at)).filter(Q(look_state=None) | ~Q(look_state__in=OPEN))
     found = list(due.order_by(F("last_look").asc(nulls_first=True), "pk")[:BATCH])

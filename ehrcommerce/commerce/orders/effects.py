@@ -1,6 +1,7 @@
 """The acts on money. Each is looked up by our reference before it is ever sent a second time (REL-P25)."""
 
 import json
+import uuid
 from typing import ClassVar
 
 from django.utils import timezone
@@ -22,6 +23,7 @@ LEFT = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 MISMATCH = ("amount_mismatch", "page_elsewhere")
 PENDING = "pending"
 ENDED = ("captured", "voided", "failed", "expired", "refunded")
+REFUND_AGAIN_S = 3600.0
 
 
 class PaymentHandler(Handler):
@@ -53,6 +55,8 @@ class PaymentHandler(Handler):
             raise Halt(Refused("not_wanted"))
         if order.money == MoneyState.RECONCILE_NEEDED:
             raise Halt(NeedsHuman(RECONCILE_FIRST))
+        if payment.disputed:
+            raise Halt(NeedsHuman("payment_disputed"))
         try:
             chosen.usable(payment.supplier, at=timezone.now())
         except NoSupplier as problem:
@@ -99,12 +103,12 @@ class OpenPayment(PaymentHandler):
         return self.processor(payment).render(payment_request(payment))
 
     def last_look(self, order: Order, payment: Payment, body: bytes) -> None:
-        if order.state != OrderState.QUOTED:
+        if not money.waits_for_money(order):
             raise Halt(Refused("not_wanted"))
 
     def send(self, effect: Effect, body: bytes) -> Outcome:
         payment = self.payment(effect)
-        outcome = self.processor(payment).open(body, idempotency_key=effect.idempotency_key)
+        outcome = self.processor(payment).open(body, idempotency_key=fresh_key(effect))
         if isinstance(outcome, Done) and outcome.facts["status"].state == "open" and not outcome.facts["status"].url:
             return NeedsHuman("page_elsewhere")
         return self.compared(payment, outcome)
@@ -119,6 +123,13 @@ class OpenPayment(PaymentHandler):
         payment.state, payment.changed_at = "failed", at
         payment.save(update_fields=["state", "changed_at"])
         note(order, Code.PAYMENT_FAILED, by=money.PROCESSOR, at=at, detail="refused")
+
+
+def fresh_key(effect: Effect) -> str:
+    """The effect's key; another after each time that the processor was asked and knew nothing of it. Some keep the first
+    answer to a key, also where it was an error: that key never heals (REL-F20)."""
+    missed = effect.notes.filter(code="not_found").count()
+    return str(uuid.uuid5(uuid.UUID(effect.idempotency_key), str(missed))) if missed else effect.idempotency_key
 
 
 class LookAtPayment(PaymentHandler):
@@ -158,7 +169,7 @@ class ActOnHold(PaymentHandler):
 
     def send(self, effect: Effect, body: bytes) -> Outcome:
         payment = self.payment(effect)
-        outcome = self.act(payment, body, effect.idempotency_key)
+        outcome = self.act(payment, body, fresh_key(effect))
         if isinstance(outcome, Refused) and outcome.code == "wrong_state":
             # It may be in the state we wanted already, or in one that is news to us.
             status = self.processor(payment).find(str(payment.public_id))
@@ -285,8 +296,24 @@ class RefundPayment(ActOnHold):
             raise Halt(TryAgain("sum_changed", after_s=0))
 
     def act(self, payment: Payment, body: bytes, key: str) -> Outcome:
+        """A card may be closed today and replaced tomorrow: a no is tried again for three days, then a person finds
+        another way (REL-F23)."""
         wanted = json.loads(body)["amount_cents"]
-        return self.processor(payment).refund(payment.processor_reference, wanted, idempotency_key=key)
+        outcome = self.processor(payment).refund(payment.processor_reference, wanted, idempotency_key=key)
+        if isinstance(outcome, Refused) and outcome.code not in ("wrong_state", "amount_too_large"):
+            return TryAgain("refund_refused", after_s=REFUND_AGAIN_S)
+        return outcome
+
+    def overdue(self, effect: Effect) -> Outcome:
+        return NeedsHuman("refund_failed")
+
+    def settle(self, effect: Effect, outcome: Outcome) -> None:
+        super().settle(effect, outcome)
+        if outcome == NeedsHuman("refund_failed"):
+            order, _ = self.locked(effect)
+            at = timezone.now()
+            note(order, Code.REFUND_LATE, by=audit.system("orders"), at=at)
+            signals.money_moved.send(sender=Order, order=order, code=Code.REFUND_LATE, at=at)
 
     def happened(self, payment: Payment, status: PaymentStatus, body: bytes) -> bool:
         return bool(body) and status.refunded_cents >= json.loads(body)["total_cents"]

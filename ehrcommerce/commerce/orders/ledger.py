@@ -48,3 +48,11 @@ def _write(payment: Payment, cause: str, amounts: Mapping[str, int], at: datetim
 def balance(order: Order, account: str) -> int:
     """What stands in one account of one order."""
     return LedgerEntry.objects.filter(order=order, account=account).aggregate(sum=Sum("amount_cents"))["sum"] or 0
+
+
+def agrees(payment: Payment) -> bool:
+    """Whether the entries of a payment say what its row says: what lies with the processor, and what is held."""
+    of_it = LedgerEntry.objects.filter(order_id=payment.order_id, cause__startswith=f"payment:{payment.public_id}:")
+    sums = dict(of_it.values_list("account").annotate(sum=Sum("amount_cents")).order_by())
+    held = payment.amount_cents if payment.state == "authorized" else 0
+    return (sums.get(HELD, 0), sums.get(PROCESSOR, 0)) == (held, payment.captured_cents - payment.refunded_cents)

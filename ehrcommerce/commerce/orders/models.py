@@ -137,6 +137,8 @@ class Payment(models.Model):
     captured_cents = models.PositiveIntegerField(default=0)
     refunded_cents = models.PositiveIntegerField(default=0)
     currency = models.CharField(max_length=3, default="USD")
+    hold_ends_at = models.DateTimeField(null=True, help_text="When the promise of the patient's bank lapses by itself.")
+    disputed = models.BooleanField(default=False, db_default=False, help_text="The patient's bank asks the money back.")
     checked_at = models.DateTimeField(
         null=True, help_text="When the chart was last read before a capture (design law 7)."
     )
@@ -182,6 +184,27 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account} {self.amount_cents}"
+
+
+class Reconciliation(models.Model):
+    """One day of one processor: its own list compared with our books. A day without a row was not compared."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    supplier = models.ForeignKey("suppliers.Supplier", on_delete=models.PROTECT, related_name="+")
+    day = models.DateField(help_text="A day of UTC.")
+    listed = models.PositiveIntegerField(help_text="Payments that the processor moved on that day.")
+    agreed = models.PositiveIntegerField()
+    to_compare = models.PositiveIntegerField(help_text="Payments of ours that are looked at one by one.")
+    strays = models.PositiveIntegerField(help_text="Payments of the processor that we know nothing of.")
+    crooked = models.PositiveIntegerField(help_text="Orders whose ledger does not sum to zero, or not to the payments.")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "supplier", "day"], name="reconciled_once")]
+
+    def __str__(self) -> str:
+        return f"{self.day}"
 
 
 class OrderEvent(models.Model):

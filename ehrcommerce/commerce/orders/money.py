@@ -20,6 +20,8 @@ LIVE = ("planned", "open", "authorized", "captured")
 DEAD = ("failed", "expired")
 ACT_WITHIN = timedelta(hours=72)
 OVER = (OrderState.CANCELLED, OrderState.REFUSED)
+NOT_SENT = (OrderState.AUTHORIZED, OrderState.GATED)
+HELD = (MoneyState.RECONCILE_NEEDED, MoneyState.DISPUTED)
 
 
 def agrees(payment: Payment, status: PaymentStatus) -> bool:
@@ -31,6 +33,7 @@ def agrees(payment: Payment, status: PaymentStatus) -> bool:
 def adopt(order: Order, payment: Payment, status: PaymentStatus, *, at: datetime) -> None:
     """Take over what the processor says: forward only, so that old and doubled news change nothing."""
     payment.processor_reference = payment.processor_reference or status.processor_reference
+    payment.hold_ends_at = status.hold_ends_at or payment.hold_ends_at
     if not agrees(payment, status):
         reconcile(order, payment, "amount_mismatch", at=at)
     elif status.state == "open" and payment.state in WAITING:
@@ -41,6 +44,8 @@ def adopt(order: Order, payment: Payment, status: PaymentStatus, *, at: datetime
         _failed(order, payment, status.state, at=at)
     elif status.state in ("captured", "refunded") and payment.state == "authorized":
         _captured(order, payment, status.captured_cents, at=at)
+    elif status.state == "expired" and payment.state == "authorized" and order.state in NOT_SENT:
+        _hold_ended(order, payment, at=at)
     elif status.state in ("voided", "expired", "failed") and payment.state == "authorized":
         _voided(order, payment, at=at)
     elif status.state in ("captured", "voided", "refunded") and payment.state in WAITING:
@@ -51,7 +56,44 @@ def adopt(order: Order, payment: Payment, status: PaymentStatus, *, at: datetime
         reconcile(order, payment, "captured_after_end", at=at)
     if payment.state == "captured" and status.refunded_cents > payment.refunded_cents:
         _refunded(order, payment, status.refunded_cents, at=at)
+    if status.disputed != payment.disputed:
+        _disputed(order, payment, status.disputed, at=at)
     _save(payment, at)
+
+
+def _hold_ended(order: Order, payment: Payment, *, at: datetime) -> None:
+    """The bank's promise lapsed before anything was sent: the patient is asked to pay anew, and nothing goes until
+    then (REL-F22)."""
+    payment.state = "expired"
+    ledger.voided(payment, at=at)
+    moves.move(order, money=MoneyState.NONE, code=Code.HOLD_ENDED, by=PROCESSOR, at=at)
+    signals.money_moved.send(sender=Order, order=order, code=Code.HOLD_ENDED, at=at)
+
+
+def waits_for_money(order: Order) -> bool:
+    """Whether the patient is to pay: for the first time, or anew since the hold lapsed."""
+    lapsed = order.state in NOT_SENT and order.money == MoneyState.NONE
+    return order.total_cents > 0 and (order.state == OrderState.QUOTED or lapsed)
+
+
+def _disputed(order: Order, payment: Payment, disputed: bool, *, at: datetime) -> None:
+    """The bank asks the money back, or has stopped asking. What has not left is stopped; no money moves meanwhile, since
+    a refund on top of a dispute would pay twice (REL-F24)."""
+    payment.disputed = disputed
+    _save(payment, at)
+    audit.record(
+        organization_id=order.organization_id, by=PROCESSOR, at=at, customer_key=order.offer.customer_key,
+        action="payment.disputed" if disputed else "payment.dispute_ended", entity=f"payment:{payment.public_id}",
+    )  # fmt: skip
+    if not disputed:
+        back = MoneyState.CAPTURED if order.money == MoneyState.DISPUTED else ""
+        moves.move(order, money=back, code=Code.DISPUTE_ENDED, by=PROCESSOR, at=at)
+        settle(order, at=at)
+        return
+    frozen = MoneyState.DISPUTED if order.money == MoneyState.CAPTURED else ""
+    moves.move(order, money=frozen, code=Code.PAYMENT_DISPUTED, by=PROCESSOR, at=at)
+    signals.stopped.send(sender=Order, order=order, reason="payment_disputed", at=at)
+    _plan("payment.compare", payment, at)
 
 
 def _save(payment: Payment, at: datetime) -> None:
@@ -69,9 +111,10 @@ def _authorized(order: Order, payment: Payment, *, at: datetime) -> None:
     payment.state = "authorized"
     _save(payment, at)
     ledger.authorized(payment, at=at)
-    wanted = order.state == OrderState.QUOTED
+    wanted = waits_for_money(order)
+    first = OrderState.AUTHORIZED if order.state == OrderState.QUOTED else ""
     moves.move(
-        order, state=OrderState.AUTHORIZED if wanted else "", money=MoneyState.AUTHORIZED, code=Code.PAYMENT_AUTHORIZED,
+        order, state=first, money=MoneyState.AUTHORIZED, code=Code.PAYMENT_AUTHORIZED,
         by=PROCESSOR, at=at,
     )  # fmt: skip
     if wanted:
@@ -156,7 +199,7 @@ def settle(order: Order, *, at: datetime) -> None:
     Call whenever a supplier's answer, an act on the money, or a person may have made one due.
     """
     payment, due = live_payment(order), due_cents(order)
-    if payment is None or order.money == MoneyState.RECONCILE_NEEDED:
+    if payment is None or order.money in HELD:
         return
     if payment.state == "authorized" and not undecided(order):
         _plan("payment.capture" if due else "payment.void", payment, at)

@@ -154,7 +154,7 @@ def _started(order: Order, by: Actor, at: datetime) -> Payment:
 @transaction.atomic(durable=True)
 def _plan_payment(order: Order, by: Actor, at: datetime) -> tuple[Payment, Effect]:
     locked = moves.lock(order.pk)
-    if locked.state != OrderState.QUOTED or locked.total_cents == 0:
+    if not money.waits_for_money(locked):
         raise errors.NothingToPay
     payment = money.live_payment(locked)
     if payment is None:

@@ -72,7 +72,8 @@ MOVES: dict[str, frozenset[str]] = {
 _M = MoneyState
 MONEY_MOVES: dict[str, frozenset[str]] = {
     _M.NONE: frozenset({_M.AUTHORIZED, _M.RECONCILE_NEEDED, _M.VOIDED}),
-    _M.AUTHORIZED: frozenset({_M.CAPTURED, _M.VOIDED, _M.RECONCILE_NEEDED}),
+    # Back to none: the hold lapsed before anything was sent, and the patient is asked to pay anew.
+    _M.AUTHORIZED: frozenset({_M.NONE, _M.CAPTURED, _M.VOIDED, _M.RECONCILE_NEEDED}),
     _M.CAPTURED: frozenset({_M.REFUNDED, _M.DISPUTED, _M.RECONCILE_NEEDED}),
     _M.DISPUTED: frozenset({_M.CAPTURED, _M.REFUNDED, _M.RECONCILE_NEEDED}),
     _M.RECONCILE_NEEDED: frozenset({_M.NONE, _M.AUTHORIZED, _M.CAPTURED, _M.VOIDED, _M.REFUNDED}),

@@ -9,7 +9,7 @@ from django.utils import timezone
 from ehrcommerce.commerce.orders import errors, ledger, money, pricing, services
 from ehrcommerce.commerce.orders.models import LedgerEntry, Order
 from ehrcommerce.commerce.orders.states import IllegalMove
-from ehrcommerce.outbox.outcomes import NeedsHuman, Refused
+from ehrcommerce.outbox.outcomes import NeedsHuman
 from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION
 from ehrcommerce.suppliers.ports import EligibilityAnswer
 from tests.commerce.shop import CY, HOME, Shop
@@ -155,14 +155,6 @@ def test_accepted_then_out_of_stock_is_refunded_once(shop: Shop) -> None:  # REL
     assert (shop.fresh(order).state, shop.fresh(order).money) == ("cancelled", "refunded")
     assert ledger.balance(order, ledger.PROCESSOR) == 0
     assert "refunded" in shop.told()
-
-
-def test_a_refund_that_is_refused_is_a_persons_work(shop: Shop) -> None:  # REL-F23
-    order = shop.accepted(PRESCRIPTION)
-    shop.payments.faults.coming = [Refused("refused")]
-    shop.hears(shop.fulfillment(order), "cancelled")
-    shop.run("payment.refund")
-    assert shop.fresh(order).money == "reconcile_needed"
 
 
 def test_a_processor_that_does_not_know_our_key_stops_for_a_person(shop: Shop) -> None:  # REL-F10

@@ -23,11 +23,13 @@ from ehrcommerce.commerce.checkout.views.guards import (
     page,
     state_page,
 )
-from ehrcommerce.commerce.fulfillment.models import Shipment
+from ehrcommerce.commerce.fulfillment.models import FulfillmentLine, Shipment
 from ehrcommerce.commerce.fulfillment.services import withdraw_consent
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.errors import TooLate
+from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order
+from ehrcommerce.commerce.orders.money import waits_for_money
 from ehrcommerce.commerce.orders.states import FINAL, MoneyState, OrderState
 from ehrcommerce.disclosure import consent, receipts
 from ehrcommerce.policy.packets import ShipTo
@@ -56,7 +58,7 @@ def _order(request: CheckoutRequest) -> Order:
 def follow(request: CheckoutRequest) -> HttpResponse:
     """What happened, what is next, by when, and whether the patient must act."""
     order, at = _order(request), timezone.now()
-    if order.state == OrderState.QUOTED and order.money != MoneyState.RECONCILE_NEEDED:
+    if waits_for_money(order) and order.money != MoneyState.RECONCILE_NEEDED:
         return redirect("checkout:pay")
     values = {
         "order": order, "words": tracker.words_of(order), "money": tracker.money_words(order),
@@ -64,6 +66,9 @@ def follow(request: CheckoutRequest) -> HttpResponse:
         "late": tracker.is_late(order, at), "moving": order.state not in FINAL,
         "can_cancel": order.state in tracker.CANCELLABLE,
         "too_late": request.GET.get("cancel") == "late" and order.state in tracker.GONE,
+        "do_not_use": order.events.filter(code=Code.ORDER_STOPPED, detail__endswith=":has_left").exists(),
+        "late_lines": FulfillmentLine.objects.filter(fulfillment__order=order, is_late=True)
+        .exclude(fulfillment__state__in=(*FINAL, OrderState.DELIVERED)).order_by("pk"),
         "shipments": Shipment.objects.filter(fulfillment__order=order).order_by("pk"),
     }  # fmt: skip
     return page(request, "follow", values)

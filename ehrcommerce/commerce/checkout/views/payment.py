@@ -25,6 +25,7 @@ from ehrcommerce.commerce.checkout.views.guards import (
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.errors import LinkOver, NothingToPay, NotSoldThere, QuoteChanged, SoldOut
 from ehrcommerce.commerce.orders.models import Order, Payment
+from ehrcommerce.commerce.orders.money import waits_for_money
 from ehrcommerce.commerce.orders.pricing import Quote
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
 from ehrcommerce.outbox import services as outbox
@@ -121,18 +122,19 @@ def _pay_again(request: CheckoutRequest, order: Order) -> HttpResponse:
     if payment is not None and payment.state in WAITING and request.method != "POST":
         payment = orders.look_at_payment(payment=payment, at=timezone.now())
         order.refresh_from_db()
-    if order.state != OrderState.QUOTED or order.money == MoneyState.RECONCILE_NEEDED:
+    if not waits_for_money(order) or order.money == MoneyState.RECONCILE_NEEDED:
         return _to_follow(request)
     if request.method == "POST":
         return _to_payment(request, order)
-    said = "" if payment is None else "open" if payment.state in WAITING else "failed"
+    lapsed = order.state != OrderState.QUOTED
+    said = "" if payment is None else "open" if payment.state in WAITING else "lapsed" if lapsed else "failed"
     return _summary(request, order.total_cents, said=said)
 
 
 def _to_payment(request: CheckoutRequest, order: Order) -> HttpResponse:
     """303 to the hosted page; the checking page while it is being made; straight on where nothing is due."""
     order.refresh_from_db()
-    if order.state != OrderState.QUOTED:
+    if not waits_for_money(order):
         return _to_follow(request)
     try:
         payment = orders.start_payment(order=order, by=services.actor_of(request.checkout), at=timezone.now())
@@ -171,7 +173,7 @@ def back(request: CheckoutRequest, payment_id: UUID) -> HttpResponse:
     payment = orders.look_at_payment(payment=_own_payment(request, payment_id), at=at)
     order = payment.order
     order.refresh_from_db()
-    if payment.state in PAID or order.state != OrderState.QUOTED:
+    if payment.state in PAID or not (waits_for_money(order) or order.money == MoneyState.RECONCILE_NEEDED):
         return _to_follow(request)
     if payment.state in WAITING or order.money == MoneyState.RECONCILE_NEEDED:
         in_doubt = order.money == MoneyState.RECONCILE_NEEDED
