@@ -14,6 +14,7 @@ COMMANDS = {
     "after_restore": "enters one after the other", "write_docs": "asks no database",
     "rotate_encryption_keys": "enters one after the other", "retention": "enters one after the other",
     "patient_export": "enters the one it is told", "patient_erase": "enters the one it is told",
+    "reconcile": "enters one after the other",
 }  # fmt: skip
 
 

@@ -83,6 +83,7 @@ PLAIN = {
     "orders.LedgerEntry": {"cause": CODE, "account": CODE},
     "orders.OrderEvent": {"detail": CODE},
     "fulfillment.Fulfillment": {"supplier_reference": OPAQUE, "checked_versions": "opaque keys and version numbers"},
+    "fulfillment.FulfillmentLine": {"expected_on": "the day that a supplier names for a product"},
     "fulfillment.Shipment": {"carrier": PARTNER},
     "ehr.EhrConnection": dict.fromkeys(
         ("slug", "name", "vendor", "fhir_base", "canonical_iss", "client_id", "client_auth", "assertion_alg",
