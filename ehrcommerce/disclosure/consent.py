@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
@@ -55,23 +55,29 @@ def give(
     return given
 
 
-def withdraw(*, organization_id: int, subject: str, recipient: str, by: Actor, at: datetime) -> list[Consent]:
-    """Take back every yes of this subject to this recipient. Returns what was taken back; empty if there was none."""
+def withdraw(
+    *, organization_id: int, subject: str, by: Actor, at: datetime, recipient: str = "", reason: str = ""
+) -> list[Consent]:
+    """Take back every yes of this subject to this recipient, or to everybody. Returns what was taken back; empty if
+    there was none."""
     with transaction.atomic():
         rows = live(organization_id=organization_id, subject=subject, recipient=recipient, lock=True)
         for consent in rows:
             consent.withdrawn_at = at
             consent.save(update_fields=["withdrawn_at"])
-            _audit(consent, action="consent.withdrawn", by=by, at=at)
+            _audit(consent, action="consent.withdrawn", by=by, at=at, reason=reason)
     return rows
 
 
 def require(*, organization_id: int, subject: str, purpose: str, recipient: str) -> Consent:
-    """The yes to this purpose and this recipient that stands now. Raises NoConsent where there is none."""
+    """The yes to this purpose and this recipient that stands now. Raises NoConsent where there is none.
+
+    In a transaction it stands until its end: who takes it back meanwhile waits, and then finds that something went.
+    """
     rows = Consent.objects.filter(
         organization_id=organization_id, subject=subject, purpose=purpose, recipient=recipient, withdrawn_at=None
     )
-    yes = rows.first()
+    yes = (rows.select_for_update() if connection.in_atomic_block else rows).first()
     if yes is None:
         raise NoConsent
     return yes
@@ -85,8 +91,9 @@ def live(*, organization_id: int, subject: str, recipient: str = "", lock: bool 
     return list(rows.select_for_update() if lock else rows)
 
 
-def _audit(consent: Consent, *, action: str, by: Actor, at: datetime) -> None:
+def _audit(consent: Consent, *, action: str, by: Actor, at: datetime, reason: str = "") -> None:
     audit.record(
         organization_id=consent.organization_id, by=by, action=action, entity=f"consent:{consent.public_id}", at=at,
         purpose=consent.purpose, recipient=consent.recipient, customer_key=consent.customer_key,
+        reason=reason,
     )  # fmt: skip

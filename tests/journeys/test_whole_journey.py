@@ -32,6 +32,7 @@ def test_three_kinds_in_one_link_are_paid_shipped_and_reported(
     assert ledger["total"] == 0
     coverage = [entry for entry in desk.journal("ehr", mark) if "/Coverage" in entry["path"]]
     assert bool(coverage) is plan
+    assert bool(desk.journal("payer", mark)) is plan  # paid in full without the plan: neither read nor asked
     wait_for(
         lambda: completed_in_chart(desk, cy) == set(cy.chart.orders.values()), "the chart to be told of each order"
     )

@@ -19,6 +19,7 @@ from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.money import waits_for_money
 from ehrcommerce.commerce.orders.states import OrderState
+from ehrcommerce.disclosure import consent
 from ehrcommerce.vault import walls
 
 COOKIE = "__Host-checkout"
@@ -155,8 +156,13 @@ def verified(session: CheckoutSession, *, at: datetime, level: int = LEVEL_CODE)
 
 @transaction.atomic
 def decline(session: CheckoutSession, *, at: datetime) -> None:
-    """The patient said no, and the clinic is told. The link lives on: they can change their mind until it expires."""
+    """The patient said no, and the clinic is told. What was agreed to before is taken back with it. The link lives on:
+    they can change their mind until it expires, and are asked anew."""
     forget(session, at)
+    consent.withdraw(
+        organization_id=session.organization_id, subject=str(session.link.offer.public_id), by=actor_of(session), at=at,
+        reason="declined",
+    )  # fmt: skip
     links.mark_declined(link_id=session.link_id, at=at)
     audit.record(
         organization_id=session.organization_id, by=actor_of(session), action="checkout.declined",
