@@ -23,9 +23,12 @@ def organization(**changes: Any) -> Organization:
     """A clinic."""
     number = next(_numbers)
     fields = {"name": f"Clinic {number}", "alias": f"Health {number}", "phone": "1-800-555-0142", "state": "WA"}
+    agreed = changes.pop("agreed", True)
     clinic = create_organization(**{**fields, **changes})
     with walls.organization(clinic.pk):
         add_free_rules(organization_id=clinic.pk, starts_on=date(2026, 1, 1))
+    if agreed:
+        agreement(clinic, "organization")
     return clinic
 
 
@@ -36,6 +39,8 @@ def agreement(clinic: Organization, party: str, **changes: Any) -> Agreement:
         "document": "cabinet 3",
         "effective": date(2026, 1, 1),
         "signed_off_by": "Cleo",
+        "services": "all",
+        "state": "active",
     }
     with walls.organization(clinic.pk):
         return Agreement.objects.create(organization=clinic, party=party, **{**fields, **changes})

@@ -13,7 +13,7 @@ from ehrcommerce.accounts.models import Agreement
 def footing_of(party: str, name: str) -> str:
     """HTML: the agreement in force with `party`, or a link to the form with the party filled in."""
     today = timezone.now().date()
-    live = Agreement.objects.filter(Q(expires=None) | Q(expires__gte=today), party=party, effective__lte=today)
+    live = Agreement.objects.filter(Q(expires=None) | Q(expires__gte=today), party=party, effective__lte=today, state="active")
     found = live.order_by(F("expires").desc(nulls_first=True)).first()
     if found is not None:
         until = f"in force until {found.expires:%-d %b %Y}" if found.expires else "in force"

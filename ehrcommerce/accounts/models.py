@@ -103,19 +103,83 @@ class User(AbstractUser):
         return Actor("user", str(self.public_id))
 
 
+class Service(models.TextChoices):
+    """What an agreement may cover. A port of suppliers is the service of the same name."""
+
+    CHART = "chart", "Reading the chart"
+    WRITE_BACK = "write_back", "Writing to the chart"
+    PHARMACY = "pharmacy", "Pharmacy"
+    DEVICE = "device", "Device supply"
+    KIT = "kit", "Specimen kits"
+    CARRIER = "carrier", "Parcel tracking"
+    PAYMENT = "payment", "Payment"
+    ELIGIBILITY = "eligibility", "Plan questions"
+    MESSAGING = "messaging", "Mail and text messages"
+    LOG_SINK = "log_sink", "Logs kept by another party"
+    HOSTING = "hosting", "Running this application"
+    ALL = "all", "Everything this party does for the organization"
+
+
+class AgreementState(models.TextChoices):
+    DRAFT = "draft", "Draft"
+    ACTIVE = "active", "In force"
+    EXPIRED = "expired", "Expired"
+    ENDED = "ended", "Ended"
+
+
+class PartyRole(models.TextChoices):
+    COVERED_ENTITY = "covered_entity", "Covered entity"
+    BUSINESS_ASSOCIATE = "business_associate", "Business associate"
+    SUBCONTRACTOR = "subcontractor", "Subcontractor"
+
+
+ORGANIZATION = "organization"
+
+
 class Agreement(models.Model):
     """A business associate agreement (45 CFR 164.504(e)). Without a live one, nothing goes to that party.
 
-    `party` is `ehr:<public id>` or `supplier:<public id>` or `organization`.
+    `party` is `ehr:<public id>`, `supplier:<public id>`, `processor:<name>`, or `organization` for the clinic itself.
+    `services` names what is covered, comma separated; `document_sha256` is the hash of the signed document, in hex.
+    `warned_days` is the last warning that was given of its end.
     """
 
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="agreements")
-    party = models.CharField(max_length=64)
+    party = models.CharField(
+        max_length=64, help_text="organization, ehr:<id>, supplier:<id>, or processor:<name> for a log sink or a host."
+    )
     party_name = models.CharField(max_length=120)
+    party_role = models.CharField(
+        max_length=20, choices=PartyRole.choices, default=PartyRole.BUSINESS_ASSOCIATE,
+        db_default=PartyRole.BUSINESS_ASSOCIATE,
+    )  # fmt: skip
+    services = models.CharField(max_length=255, blank=True, default="", db_default="")
     document = models.CharField(max_length=120, help_text="Where the signed document lies.")
+    document_sha256 = models.CharField(
+        "SHA-256 of the document",
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="As `sha256sum` prints it.",
+    )
     effective = models.DateField()
     expires = models.DateField(null=True, blank=True)
     signed_off_by = models.CharField(max_length=120)
+    breach_contact = models.CharField(
+        max_length=120,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Whom to call at the party after a breach, at any hour.",
+    )
+    subprocessors = models.TextField(
+        blank=True, default="", db_default="", help_text="Whom the party passes data on to; one a line."
+    )
+    state = models.CharField(
+        max_length=8, choices=AgreementState.choices, default=AgreementState.DRAFT, db_default=AgreementState.DRAFT
+    )
+    warned_days = models.PositiveSmallIntegerField(null=True, editable=False)
 
     class Meta:
         indexes = [models.Index(fields=["organization", "party"], name="agreement_party")]
@@ -123,13 +187,18 @@ class Agreement(models.Model):
             models.CheckConstraint(
                 condition=models.Q(expires=None) | models.Q(expires__gte=models.F("effective")), name="agreement_dates"
             ),
+            models.CheckConstraint(condition=models.Q(state__in=AgreementState.values), name="agreement_state_known"),
         ]
 
     def __str__(self) -> str:
         return f"{self.party_name}: {self.document}"
 
     def live(self, on: date) -> bool:
-        return self.effective <= on and (self.expires is None or on <= self.expires)
+        in_time = self.effective <= on and (self.expires is None or on <= self.expires)
+        return self.state == AgreementState.ACTIVE and in_time
+
+    def covers(self, service: str) -> bool:
+        return bool({service, Service.ALL.value} & set(self.services.split(",")))
 
 
 class Why(models.TextChoices):

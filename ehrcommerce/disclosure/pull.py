@@ -38,7 +38,9 @@ class Pull:
 
     def begin(self) -> None:
         """Raises NoAgreement: without a live agreement the EHR is not even asked."""
-        agreements.require(organization_id=self.access.organization_id, party=self.access.connection_party, at=self.at)
+        agreements.require(
+            organization_id=self.access.organization_id, party=self.access.connection_party, service="chart", at=self.at
+        )
 
     def end(self, resources: Collection[str], *, outcome: str = "success", reason: str = "") -> None:
         """Write the audit row: names of the elements that were kept, never a value."""

@@ -74,7 +74,7 @@ def keep(connection: EhrConnection, report: Report, at: datetime) -> None:
 
 
 def has_agreement(connection: EhrConnection, at: datetime) -> bool:
-    return agreements.is_live(organization_id=connection.organization_id, party=connection.party, at=at)
+    return agreements.is_live(organization_id=connection.organization_id, party=connection.party, service="chart", at=at)
 
 
 def examine(connection: EhrConnection, *, at: datetime, agreed: bool) -> Report:

@@ -103,7 +103,7 @@ def require_usable(connection: EhrConnection, at: datetime) -> None:
     """Raises ConnectionDisabled and AgreementMissing (design law 9)."""
     if not connection.enabled:
         raise ConnectionDisabled
-    if not agreements.is_live(organization_id=connection.organization_id, party=connection.party, at=at):
+    if not agreements.is_live(organization_id=connection.organization_id, party=connection.party, service="chart", at=at):
         raise AgreementMissing
 
 

@@ -76,7 +76,8 @@ def report(row: ChartReference, *, order_id: str, status: str, at: str) -> Outco
     if status not in STATUS:
         return Refused("unknown_status")
     party = row.connection.party
-    if not agreements.is_live(organization_id=row.connection.organization_id, party=party, at=timezone.now()):
+    clinic = row.connection.organization_id
+    if not agreements.is_live(organization_id=clinic, party=party, service="write_back", at=timezone.now()):
         return Refused("no_agreement")
     if not capabilities.may_write(row.connection.capability_snapshot):
         return Refused("not_listed")

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any, cast
 
 from django.conf import settings
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ehrcommerce.accounts import agreements
@@ -42,8 +43,16 @@ def partner_of(supplier: Supplier) -> Partner:
     )  # fmt: skip
 
 
+def agreed(supplier: Supplier) -> Any:
+    """Its adapter, which without a live agreement is not even built: NoAgreement. All ports below go through here."""
+    agreements.require(
+        organization_id=supplier.organization_id, party=supplier.party, service=supplier.port, at=timezone.now()
+    )
+    return adapter_of(supplier)
+
+
 def adapter_of(supplier: Supplier) -> Any:
-    """The adapter that the row names, built for this supplier."""
+    """The adapter that the row names, built for this supplier; nothing is sent by building. `agreed` gives it out."""
     module = import_module(f"{ADAPTERS}.{supplier.adapter}")
     return module.Adapter(supplier, partner_of(supplier))
 
@@ -53,7 +62,7 @@ def choose(*, organization_id: int, port: str, at: datetime, state: str = "", ch
     agreement. NoSupplier."""
     for supplier in Supplier.objects.filter(organization_id=organization_id, port=port, active=True).order_by("pk"):
         if (not state or supplier.serves(state)) and carries(supplier, channel) and agreements.is_live(
-            organization_id=organization_id, party=supplier.party, at=at
+            organization_id=organization_id, party=supplier.party, service=supplier.port, at=at
         ):
             return supplier
     raise NoSupplier
@@ -76,13 +85,13 @@ def by_party(party: str, *, organization_id: int) -> Supplier | None:
 
 def usable(supplier: Supplier, *, at: datetime) -> None:
     """Raises NoSupplier if this supplier may not be used now: called again right before each send."""
-    live = agreements.is_live(organization_id=supplier.organization_id, party=supplier.party, at=at)
+    live = agreements.is_live(organization_id=supplier.organization_id, party=supplier.party, service=supplier.port, at=at)
     if not (supplier.active and live):
         raise NoSupplier
 
 
 def fulfiller(supplier: Supplier) -> Fulfiller:
-    return cast(Fulfiller, adapter_of(supplier))
+    return cast(Fulfiller, agreed(supplier))
 
 
 def held(supplier: Supplier, reference: str) -> SupplyStatus | None:
@@ -92,20 +101,20 @@ def held(supplier: Supplier, reference: str) -> SupplyStatus | None:
         return fulfiller(supplier).find(reference)
     except NotSent as problem:
         raise SupplierUnreachable from problem
-    except Unanswered as problem:
+    except (Unanswered, agreements.NoAgreement) as problem:
         raise SupplierUnclear from problem
 
 
 def payments(supplier: Supplier, *, known: Mapping[str, str] | None = None) -> Payments:
     """`known`: processor's ids by our references, for processors that can be asked by theirs only."""
-    adapter = adapter_of(supplier)
+    adapter = agreed(supplier)
     if known:
         adapter.known = {ours: theirs for ours, theirs in known.items() if theirs}
     return cast(Payments, adapter)
 
 
 def eligibility(supplier: Supplier) -> Eligibility:
-    return cast(Eligibility, adapter_of(supplier))
+    return cast(Eligibility, agreed(supplier))
 
 
 def capability_of(supplier: Supplier | None) -> str:
@@ -114,11 +123,11 @@ def capability_of(supplier: Supplier | None) -> str:
 
 
 def messaging(supplier: Supplier) -> Messaging:
-    return cast(Messaging, adapter_of(supplier))
+    return cast(Messaging, agreed(supplier))
 
 
 def carrier(supplier: Supplier) -> Carrier:
-    return cast(Carrier, adapter_of(supplier))
+    return cast(Carrier, agreed(supplier))
 
 
 def chart() -> Chart:

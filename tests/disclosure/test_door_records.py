@@ -46,7 +46,18 @@ def test_without_an_agreement_the_ehr_is_not_even_asked(
     with pytest.raises(NoAgreement):
         DOORS[name](access, by)
     assert demo.asked == []
-    assert not AuditEvent.objects.exists()
+    refused = AuditEvent.objects.get()
+    assert (refused.action, refused.outcome, refused.elements) == ("agreement.refused", "refused", "")
+
+
+@pytest.mark.parametrize("wrong", [{"services": "write_back"}, {"state": "draft"}, {"state": "ended"}])
+def test_an_agreement_that_does_not_cover_the_chart_opens_no_door(
+    demo: FakeEhr, access: FhirAccess, by: Actor, wrong: dict[str, str]
+) -> None:
+    Agreement.objects.filter(party=access.connection_party).update(**wrong)
+    with pytest.raises(NoAgreement):
+        DOORS["chart"](access, by)
+    assert demo.asked == []
 
 
 @pytest.mark.parametrize("name", DOORS)

@@ -2,6 +2,7 @@
 and an administrator. Everything is made by name, so that loading twice changes nothing."""
 
 import base64
+import hashlib
 import json
 import secrets
 import uuid
@@ -14,7 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from ehrcommerce.accounts.models import Agreement, Organization, Role, User
+from ehrcommerce.accounts.models import Agreement, AgreementState, Organization, Role, User
 from ehrcommerce.accounts.organizations import create_organization, organization_ids
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog import rules
@@ -52,10 +53,11 @@ class Command(BaseCommand):
             raise CommandError("EHRC_SANDBOX_URL is not set. Start the demo with: python3 manage.py demo")
         organization = self._organization()
         connection = self._connection(organization)
-        self._agreement(organization, connection.party, connection.name)
+        self._agreement(organization, "organization", organization.name, "all")
+        self._agreement(organization, connection.party, connection.name, "chart,write_back")
         for partner in PARTNERS:
             supplier = self._supplier(organization, *partner)
-            self._agreement(organization, supplier.party, supplier.name)
+            self._agreement(organization, supplier.party, supplier.name, supplier.port)
         catalog.load_products(
             organization, [asdict(product) for product in PRODUCTS], by=audit.system("load_demo"), at=timezone.now()
         )
@@ -128,11 +130,13 @@ class Command(BaseCommand):
         if not answer.ok:
             raise CommandError(f"The sandbox did not take the callback addresses (HTTP {answer.status}).")
 
-    def _agreement(self, organization: Organization, party: str, name: str) -> None:
+    def _agreement(self, organization: Organization, party: str, name: str, services: str) -> None:
         Agreement.objects.get_or_create(
             organization=organization, party=party,
             defaults={
                 "party_name": name, "document": "demo agreement", "effective": date(2026, 1, 1), "signed_off_by": "Demo",
+                "services": services, "state": AgreementState.ACTIVE, "breach_contact": "1-800-555-0142",
+                "document_sha256": hashlib.sha256(b"demo agreement").hexdigest(),
             },
         )  # fmt: skip
 
