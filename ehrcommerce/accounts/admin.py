@@ -1,37 +1,35 @@
-"""Back office: organization, users, agreements, and the two books that belong to no room above: audit and effects."""
+"""Back office: organization, users, and the book that belongs to no room above: effects. Agreements and the audit have
+files of their own, registered from here."""
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import password_validation
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Cast, Coalesce, Concat, NullIf
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from ehrcommerce.accounts import agreement_pages, audit_pages
 from ehrcommerce.accounts import oversight_admin as oversight_admin  # its pages register themselves
 from ehrcommerce.accounts.backoffice import (
     EVERYBODY,
     OPERATIONS,
     PRIVACY,
     BackOffice,
-    ReadOnly,
     ShownInline,
     staff_of,
 )
-from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
-from ehrcommerce.accounts.models import EHR_ROLES, Agreement, Organization, Role, User
+from ehrcommerce.accounts.desk import Line, Panel, panel
+from ehrcommerce.accounts.models import EHR_ROLES, Organization, Role, User
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.accounts.queue import QueueAdmin, closing
 from ehrcommerce.accounts.signin import SignInForm
 from ehrcommerce.accounts.words import TITLES, remedy, title
-from ehrcommerce.audit import services as audit
-from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox import watch
 from ehrcommerce.outbox.models import OPEN, Effect, Heartbeat, Note, State
@@ -45,8 +43,8 @@ else:
 
 site.login_form, site.login_template = SignInForm, "admin/login.html"
 site.site_url = None
+__all__ = ["agreement_pages", "audit_pages", "line_of", "stuck"]  # the first two are registered by being imported
 site.enable_nav_sidebar = False
-ENDS_SOON = timedelta(days=30)
 LATE_AFTER = timedelta(minutes=5)
 
 
@@ -54,42 +52,6 @@ LATE_AFTER = timedelta(minutes=5)
 class OrganizationAdmin(BackOffice):
     list_display = ["name", "alias", "state", "link_days"]
     may_add = False
-
-
-@admin.register(Agreement, site=site)
-class AgreementAdmin(BackOffice):
-    """Nothing goes to a party without an agreement that is in force on that day."""
-
-    list_display = ["party_name", "document", "effective", "expires", "in_force"]
-    ordering = ["expires", "party_name"]
-    search_fields = ["party_name", "=party"]
-
-    @admin.display(boolean=True, description="in force")
-    def in_force(self, agreement: Agreement) -> bool:
-        return agreement.live(timezone.now().date())
-
-
-@panel(30, PRIVACY)
-def agreements_that_end() -> Panel:
-    today = timezone.now().date()
-    ending = Agreement.objects.filter(expires__lte=today + ENDS_SOON).order_by("expires")[:SHOWN]
-    lines = [
-        Line(each.party_name, _end_of(each, today), reverse("admin:accounts_agreement_change", args=[each.pk]))
-        for each in ending
-    ]
-    return Panel(
-        "Agreements that end",
-        "None ends within 30 days.",
-        lines,
-        reverse("admin:accounts_agreement_changelist"),
-        urgent=True,
-    )
-
-
-def _end_of(agreement: Agreement, today: date) -> str:
-    if agreement.expires is None:
-        return "has no end"
-    return "ended: nothing is sent there" if agreement.expires < today else f"ends {agreement.expires:%-d %b %Y}"
 
 
 class StaffForm(_StaffForm):
@@ -168,93 +130,6 @@ class UserAdmin(BackOffice):
                 f"Shown once: hand this to {obj.username} for an authenticator app: {device.config_url}",
                 messages.WARNING,
             )
-
-
-class OutcomeFilter(_Filter):
-    """Named here, not collected from the rows: the table grows without end."""
-
-    title, parameter_name = "outcome", "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("success", "Success"), ("other", "Anything else")]
-
-    def queryset(self, request: HttpRequest, queryset: "QuerySet[AuditEvent]") -> "QuerySet[AuditEvent]":
-        if self.value() == "other":
-            return queryset.exclude(outcome="success")
-        return queryset.filter(outcome="success") if self.value() else queryset
-
-
-@admin.register(AuditEvent, site=site)
-class AuditAdmin(ReadOnly):
-    """Read-only by role, by form, and by the database's own trigger. Looking here is itself an event."""
-
-    may_view = PRIVACY
-    list_display = ["when", "who", "action", "of_what", "outcome", "reason", "sealed"]
-    list_filter = [OutcomeFilter, ("at", admin.DateFieldListFilter)]
-    search_fields = ["actor__exact", "action__exact", "entity__exact", "recipient__exact"]
-    search_help_text = (
-        "Exact username, action (offer.made), entity (order:...), recipient (supplier:...) or actor (patient:...)."
-    )
-    ordering = ["-id"]
-    fields = [
-        "at",
-        "who",
-        "actor",
-        "action",
-        "entity",
-        "purpose",
-        "recipient",
-        "elements",
-        "outcome",
-        "reason",
-        "seal_number",
-    ]
-    readonly_fields = ["who"]
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[AuditEvent]":
-        users = User.objects.annotate(
-            _actor=Concat(Value("user:"), Cast("public_id", CharField()), output_field=CharField())
-        )
-        # Who came from an EHR has a made-up username: the name that the EHR told says more.
-        known = Coalesce(NullIf("display_name", Value("")), "username")
-        names = users.filter(_actor=OuterRef("actor")).values_list(known)[:1]
-        events: QuerySet[AuditEvent] = super().get_queryset(request)
-        return events.annotate(_who=Coalesce(Subquery(names), "actor", output_field=CharField()))
-
-    @admin.display(description="when (UTC)", ordering="id")
-    def when(self, event: AuditEvent) -> str:
-        return f"{event.at:%Y-%m-%d %H:%M:%S}"
-
-    @admin.display(description="of what")
-    def of_what(self, event: AuditEvent) -> str:
-        """Kind and the beginning of the id; the page of the event has all of it."""
-        kind, _, name = event.entity.partition(":")
-        return f"{kind} {name[:8]}"
-
-    @admin.display(description="who")
-    def who(self, event: AuditEvent) -> str:
-        return str(getattr(event, "_who", event.actor))
-
-    @admin.display(boolean=True)
-    def sealed(self, event: AuditEvent) -> bool:
-        return event.seal_number is not None
-
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
-        """A username finds what its user did."""
-        user = User.objects.filter(username=search_term.strip()).first() if search_term else None
-        return super().get_search_results(request, queryset, str(user.actor) if user else search_term)
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        if self.has_view_permission(request):
-            user = staff_of(request)
-            audit.record(
-                organization_id=user.organization_id,
-                by=user.actor,
-                action="audit.searched",
-                entity="audit",
-                at=timezone.now(),
-            )
-        return super().changelist_view(request, extra_context)
 
 
 class NoteInline(ShownInline):

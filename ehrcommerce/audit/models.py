@@ -10,7 +10,9 @@ def genesis() -> bytes:
 
 
 class AuditEvent(models.Model):
-    """One act. Written in the transaction of the act; a trigger refuses every later change but the sealing."""
+    """One act. Written in the transaction of the act; a trigger refuses every later change but the sealing.
+
+    `cause` is the effect (`effect:<id>`) within which it happened; tries of one effect are one act."""
 
     organization_id = models.BigIntegerField()
     at = models.DateTimeField()
@@ -23,6 +25,7 @@ class AuditEvent(models.Model):
     outcome = models.CharField(max_length=32, default="success")
     reason = models.CharField(max_length=64, blank=True)
     patient_ref = models.BinaryField(max_length=32, null=True)
+    cause = models.CharField(max_length=48, blank=True, default="", db_default="")
     seal_number = models.BigIntegerField(null=True)
     seal = models.BinaryField(max_length=32, null=True)
 
@@ -32,6 +35,9 @@ class AuditEvent(models.Model):
             models.Index(fields=["organization_id", "id"], name="audit_org_id"),
             models.Index(fields=["organization_id", "id"], name="audit_unsealed", condition=models.Q(seal_number=None)),
             models.Index(fields=["organization_id", "entity"], name="audit_entity"),
+            models.Index(fields=["organization_id", "actor", "id"], name="audit_actor"),
+            models.Index(fields=["organization_id", "patient_ref", "id"], name="audit_patient"),
+            models.Index(fields=["organization_id", "at"], name="audit_time"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["organization_id", "seal_number"], name="audit_one_chain"),
@@ -56,3 +62,21 @@ class AuditCheck(models.Model):
 
     def __str__(self) -> str:
         return f"checked to {self.walked_number}"
+
+
+class AuditRoot(models.Model):
+    """Where a chain stood when a day was over. `root` follows from the root before it and from `number` and `seal`: kept
+    on paper or by another party, it shows that nothing before it was rewritten, also by who holds the audit's key."""
+
+    organization_id = models.BigIntegerField()
+    day = models.DateField()
+    number = models.BigIntegerField()
+    seal = models.BinaryField(max_length=32)
+    root = models.BinaryField(max_length=32)
+    made_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "day"], name="audit_one_root_a_day")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.number}"

@@ -6,9 +6,12 @@ and what is not yet sealed cannot be changed at all but by the owner of the data
 
 import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -16,6 +19,13 @@ from django.db import connection, transaction
 from ehrcommerce.audit.models import AuditEvent
 
 GENESIS = bytes(32)
+# What the chain covers, in this order for ever.
+COVERED = (
+    "pk", "organization_id", "at", "actor", "action", "entity", "purpose", "recipient", "elements", "outcome", "reason",
+    "patient_ref", "cause",
+)  # fmt: skip
+Covered = Sequence[Any]
+_cause: ContextVar[str] = ContextVar("cause", default="")
 _CHAIN_LOCK = 0x45484143  # advisory lock class: "EHAC"
 
 
@@ -48,17 +58,29 @@ def record(
     outcome: str = "success",
     reason: str = "",
     customer_key: str = "",
+    patient: bytes = b"",
 ) -> AuditEvent:
     """Write one event into the running transaction. If this fails, the act must fail: let the error pass.
 
     `entity` is `kind:opaque id`; `elements` are names of FHIR elements; `customer_key` is hashed here, with a key that
-    outlives the order's own, so that "who saw this person's data" can be answered after the data is gone.
+    outlives the order's own, so that "who saw this person's data" can be answered after the data is gone; `patient` is
+    that hash where only it is known.
     """
     return AuditEvent.objects.create(
         organization_id=organization_id, at=at, actor=str(by), action=action, entity=entity, purpose=purpose,
         recipient=recipient, elements=",".join(sorted(elements)), outcome=outcome, reason=reason,
-        patient_ref=patient_ref(customer_key) if customer_key else None,
+        patient_ref=patient_ref(customer_key) if customer_key else patient or None, cause=_cause.get(),
     )  # fmt: skip
+
+
+@contextmanager
+def caused_by(cause: str) -> Iterator[None]:
+    """What is recorded inside says that it happened within this effect."""
+    token = _cause.set(cause)
+    try:
+        yield
+    finally:
+        _cause.reset(token)
 
 
 def patient_ref(customer_key: str) -> bytes:
@@ -66,50 +88,47 @@ def patient_ref(customer_key: str) -> bytes:
     return hmac.new(settings.AUDIT_KEY, b"patient\x00" + customer_key.encode(), hashlib.sha256).digest()
 
 
-def canonical(event: AuditEvent) -> bytes:
+def canonical(row: Covered) -> bytes:
     """The bytes of a row that the chain covers: every column but the seal itself, each with its length."""
-    parts = [
-        event.pk, event.organization_id, event.at.isoformat(), event.actor, event.action, event.entity, event.purpose,
-        event.recipient, event.elements, event.outcome, event.reason,
-        bytes(event.patient_ref).hex() if event.patient_ref else "",
-    ]  # fmt: skip
+    pk, organization_id, at, *texts, person, cause = row
+    parts = [pk, organization_id, at.isoformat(), *texts, bytes(person).hex() if person else ""]
+    parts += [cause] if cause else []  # a later column: rows without it are sealed as they always were
     return b"".join(f"{len(text)}:{text};".encode() for text in map(str, parts))
 
 
-def link(previous: bytes, number: int, event: AuditEvent) -> bytes:
+def link(previous: bytes, number: int, row: Covered) -> bytes:
     """The seal of one row: keyed, so that rewriting the chain needs more than write access to the table."""
-    return hmac.new(
-        settings.AUDIT_KEY, previous + number.to_bytes(8, "big") + canonical(event), hashlib.sha256
-    ).digest()
+    return hmac.digest(settings.AUDIT_KEY, previous + number.to_bytes(8, "big") + canonical(row), "sha256")
 
 
 def seal(*, organization_id: int, limit: int = 1000) -> int:
-    """Chain up to `limit` rows of one organization; call inside its walls. Returns how many. One sealer at a time."""
+    """Chain up to `limit` rows of one organization; call inside its walls. Returns how many. One sealer at a time.
+
+    The app's role may not change a row: the owner's function sets seals, on rows that have none, after the last one.
+    """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_CHAIN_LOCK, organization_id % 2**31])
             if not cursor.fetchone()[0]:
                 return 0
         number, previous = head(organization_id)
-        waiting = list(
-            AuditEvent.objects.filter(organization_id=organization_id, seal_number=None).order_by("id")[:limit]
-        )
-        for event in waiting:
-            number += 1
-            previous = link(previous, number, event)
-            AuditEvent.objects.filter(pk=event.pk).update(seal_number=number, seal=previous)
-    return len(waiting)
+        waiting = AuditEvent.objects.filter(organization_id=organization_id, seal_number=None).order_by("id")
+        ids, seals = list[int](), list[bytes]()
+        for row in waiting.values_list(*COVERED)[:limit]:
+            previous = link(previous, number + len(ids) + 1, row)
+            ids.append(row[0])
+            seals.append(previous)
+        if ids:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT ehrc_audit_seal(%s, %s, %s)", [ids, number + 1, seals])
+    return len(ids)
 
 
 def head(organization_id: int) -> tuple[int, bytes]:
     """Number and seal of the newest chained row."""
-    last = (
-        AuditEvent.objects.filter(organization_id=organization_id)
-        .exclude(seal_number=None)
-        .order_by("-seal_number")
-        .first()
-    )
-    return (last.seal_number or 0, bytes(last.seal or b"")) if last else (0, GENESIS)
+    rows = AuditEvent.objects.filter(organization_id=organization_id).exclude(seal_number=None)
+    last = rows.order_by("-seal_number").values_list("seal_number", "seal").first()
+    return (last[0] or 0, bytes(last[1] or b"")) if last else (0, GENESIS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,12 +150,13 @@ def walk(*, organization_id: int, number: int = 0, previous: bytes = GENESIS, li
     """The rows after `number`, whose seal is `previous`; all of them, or `limit`."""
     sealed = AuditEvent.objects.filter(organization_id=organization_id, seal_number__gt=number).order_by("seal_number")
     rows, found = 0, list[str]()
-    for event in sealed[:limit].iterator(chunk_size=2000):
+    # Tuples in a stream: a chain of millions is walked in the memory of one page.
+    for stands_at, there, *row in sealed.values_list("seal_number", "seal", *COVERED)[:limit].iterator(chunk_size=5000):
         rows, number = rows + 1, number + 1
-        if event.seal_number != number:
-            found.append(f"number {number} is missing before row {event.pk}")
-            number = event.seal_number or number
-        if bytes(event.seal or b"") != link(previous, number, event):
-            found.append(f"row {event.pk} is not what was sealed as number {number}")
-        previous = bytes(event.seal or b"")
+        if stands_at != number:
+            found.append(f"number {number} is missing before row {row[0]}")
+            number = stands_at
+        if bytes(there or b"") != link(previous, number, row):
+            found.append(f"row {row[0]} is not what was sealed as number {number}")
+        previous = bytes(there or b"")
     return Walk(rows, number, previous, tuple(found))

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
+from ehrcommerce.audit import roots
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.models import AuditCheck, AuditEvent
 
@@ -29,7 +30,7 @@ def everything(organization_id: int) -> Found:
     """The whole chain and its remembered end, now; call inside the organization's walls."""
     check = AuditCheck.objects.filter(organization_id=organization_id).first()
     walk = audit.walk(organization_id=organization_id)
-    return Found(walk.rows, (*walk.breaks, *_end_lost(check)))
+    return Found(walk.rows, (*walk.breaks, *_end_lost(check), *roots.breaks(organization_id)))
 
 
 def chore(organization_id: int, at: datetime) -> int:

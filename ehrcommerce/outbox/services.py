@@ -73,7 +73,7 @@ def run(effect_id: str) -> str:
     held = claim(effect_id)
     if held is None:
         return ""
-    with walls.organization(held.organization_id):
+    with walls.organization(held.organization_id), audit.caused_by(f"effect:{effect_id}"):
         effect = Effect.objects.get(pk=held.pk)
         try:
             return _settle(effect, held, _outcome(effect, held))
@@ -91,6 +91,8 @@ def _outcome(effect: Effect, held: Claim) -> Outcome:
     except VaultError as problem:
         # This row is held until its key is back; the vault has rung, and no other effect waits for it.
         return NeedsHuman(type(problem).__name__)
+    except Halt as halt:  # a rule that holds wherever it is met, such as the agreement with a partner
+        return halt.outcome
 
 
 def _attempt(handler: Handler, effect: Effect, held: Claim) -> Outcome:

@@ -28,7 +28,7 @@ ALL = ["support", "operations", "fulfillment", "catalog", "privacy", "integratio
 TABLE: dict[str, dict[str, str]] = {
     "accounts.organization": dict.fromkeys(ALL, "v") | {"administrator": "vc"},
     "accounts.user": {"privacy": "v", "administrator": "vca"},
-    "accounts.agreement": dict.fromkeys(ALL, "v") | {"administrator": "vca"},
+    "accounts.agreement": dict.fromkeys(ALL, "v") | {"administrator": "vca end put_in_force"},
     "audit.auditevent": {"privacy": "v", "administrator": "v"},
     "outbox.effect": dict.fromkeys(ALL, "v")
     | dict.fromkeys(("operations", "administrator"), "v give_back give_up retry take"),

@@ -1,19 +1,25 @@
 """What was done cannot be undone in the books, and who tries is found. [SEC-B12, REL-P36]"""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, ProgrammingError, connection, transaction
 
 from ehrcommerce.accounts.models import Organization
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.models import AuditEvent
-from tests.factories import NOW
+from tests.factories import NOW, organization
 
 
 def record(clinic: Organization, number: int = 5) -> None:
     for place in range(number):
         audit.record(organization_id=clinic.pk, by=audit.system("test"), action="a.b", entity=f"order:{place}", at=NOW)
+
+
+def run(sql: str, *values: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values or None)
 
 
 def as_owner(sql: str) -> None:
@@ -76,6 +82,58 @@ def test_what_the_owner_of_the_database_changes_is_found(clinic: Organization, s
     audit.seal(organization_id=clinic.pk)
     as_owner(sql)
     assert any(named in found for found in audit.breaks(organization_id=clinic.pk))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE audit_auditevent SET seal_number = 1, seal = 'x'",
+        "DELETE FROM audit_auditevent",
+        "TRUNCATE audit_auditevent",
+        "ALTER TABLE audit_auditevent DISABLE TRIGGER USER",
+        "UPDATE audit_auditroot SET number = 0",
+        "DELETE FROM audit_auditroot",
+    ],
+)
+def test_the_role_of_the_app_has_no_right_but_to_add(clinic: Organization, sql: str) -> None:
+    record(clinic, 1)
+    with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"), transaction.atomic():
+        run(sql)
+
+
+@pytest.mark.parametrize(
+    ("first", "ids"), [(2, [0]), (1, [0, 0]), (1, [999_999_999]), (0, [0])], ids=["gap", "twice", "foreign", "before"]
+)
+def test_the_sealing_function_seals_what_comes_next_and_nothing_else(
+    clinic: Organization, first: int, ids: list[int]
+) -> None:
+    record(clinic, 1)
+    pk = AuditEvent.objects.get().pk
+    names = [one or pk for one in ids]
+    with pytest.raises(DatabaseError, match="audit:"), transaction.atomic():
+        run("SELECT ehrc_audit_seal(%s, %s, %s)", names, first, [b"x" * 32] * len(names))
+    assert audit.seal(organization_id=clinic.pk) == 1
+
+
+def test_a_row_of_another_clinic_is_not_sealed_from_here(clinic: Organization) -> None:
+    record(clinic, 1)
+    pk = AuditEvent.objects.get().pk
+    organization()
+    with pytest.raises(DatabaseError, match="audit:"), transaction.atomic():
+        run("SELECT ehrc_audit_seal(%s, %s, %s)", [pk], 1, [b"x" * 32])
+
+
+def test_a_row_that_was_put_into_the_chain_is_found(clinic: Organization) -> None:
+    record(clinic)
+    audit.seal(organization_id=clinic.pk)
+    as_owner("UPDATE audit_auditevent SET seal_number = seal_number + 100 WHERE seal_number > 2")
+    as_owner(
+        "INSERT INTO audit_auditevent (organization_id, at, actor, action, entity, purpose, recipient, elements, outcome,"
+        " reason, seal_number, seal) SELECT organization_id, at, 'nobody', action, entity, '', '', '', 'success', '', 3,"
+        " seal FROM audit_auditevent WHERE seal_number = 2"
+    )
+    as_owner("UPDATE audit_auditevent SET seal_number = seal_number - 99 WHERE seal_number > 100")
+    assert any("as number 3" in found for found in audit.breaks(organization_id=clinic.pk))
 
 
 def test_two_rows_that_change_places_are_found(clinic: Organization) -> None:

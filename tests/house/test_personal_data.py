@@ -28,7 +28,7 @@ PLAIN = {
         "recipient_name": PARTNER,
     },
     "vault.DataKey": {"wrapped": "a sealed key"},
-    "audit.AuditEvent": {"entity": OPAQUE, "seal": "a keyed hash over the chain"},
+    "audit.AuditEvent": {"entity": OPAQUE, "cause": OPAQUE, "seal": "a keyed hash over the chain"},
     "audit.AuditCheck": dict.fromkeys(("known_seal", "walked_seal"), "a keyed hash over the chain"),
     "outbox.Effect": {
         "queue": CODE, "reference": "what a partner calls our order by", "recipient": PARTNER, "owner": OPAQUE,
@@ -41,11 +41,13 @@ PLAIN = {
     },
     "accounts.Agreement": {
         "party": PARTNER, "party_name": PARTNER, "document": PARTNER, "effective": PARTNER, "expires": PARTNER,
-        "signed_off_by": STAFF,
+        "signed_off_by": STAFF, "party_role": CODE, "services": CODE, "document_sha256": PARTNER,
+        "breach_contact": PARTNER, "subprocessors": PARTNER,
     },
     "accounts.Reveal": {"entity": OPAQUE, "element": "the name of an element, never its value"},
     "accounts.BreakGlass": {"verdict": CODE},
     "accounts.ProposedChange": {"entity": OPAQUE, "diff": PARTNER},
+    "audit.AuditRoot": {"day": CODE, "seal": "a keyed hash over the chain", "root": "a hash over seals"},
     "suppliers.Supplier": dict.fromkeys(
         ("adapter", "name", "base_url", "ca_file", "client_certificate", "licensed_states", "phone", "ca_pem",
          "callback_certificates", "host_key", "account", "sender", "page_origin", "options", "owner", "escalation",

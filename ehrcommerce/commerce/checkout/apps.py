@@ -7,7 +7,9 @@ class CheckoutConfig(AppConfig):
     name = "ehrcommerce.commerce.checkout"
 
     def ready(self) -> None:
+        from ehrcommerce.audit import traces
         from ehrcommerce.commerce.checkout import rights
+        from ehrcommerce.commerce.checkout import traces as ours
         from ehrcommerce.commerce.checkout.code import SendCode
         from ehrcommerce.commerce.checkout.coverage import AskPlan
         from ehrcommerce.commerce.checkout.services import end_due
@@ -22,3 +24,5 @@ class CheckoutConfig(AppConfig):
         held = [f"checkout.CheckoutSession.{one}" for one in fields]
         retention.register("checkout_sessions", end_due, dict.fromkeys(held, IN_MEMORY))
         chores.register("erasure requests", every_s=600.0, work=rights.settle_waiting)
+        traces.register("order", ours.of_order)
+        traces.register("offer", ours.of_offer)

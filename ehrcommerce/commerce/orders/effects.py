@@ -65,6 +65,7 @@ class PaymentHandler(Handler):
         audit.record(
             organization_id=effect.organization_id, by=audit.system("orders"), action=f"{self.kind}.sending",
             entity=f"payment:{payment.public_id}", at=timezone.now(), recipient=payment.supplier.party,
+            purpose="payment", customer_key=order.offer.customer_key,
         )  # fmt: skip
 
     def last_look(self, order: Order, payment: Payment, body: bytes) -> None:

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0005_sealed_seeds"),
+        ("accounts", "0008_rights"),
     ]
     operations = [
         migrations.AddField("agreement", "party_role", models.CharField(
