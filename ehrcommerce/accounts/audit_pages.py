@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.views.decorators.http import require_http_methods
 
 from ehrcommerce.accounts import accountings
 from ehrcommerce.accounts.backoffice import PRIVACY, ReadOnly, staff_of
@@ -86,7 +87,9 @@ class AuditAdmin(ReadOnly):
         return names_of([event]).get(event.actor, event.actor)
 
     def get_urls(self) -> list[URLPattern]:
-        guard = self.admin_site.admin_view
+        def guard(view: Any) -> Any:
+            return self.admin_site.admin_view(require_http_methods(["GET", "HEAD", "POST"])(view))
+
         mine = [
             path("accounting/", guard(self.accounting_view), name="audit_accounting"),
             path("export/", guard(self.export_view), name="audit_export"),
@@ -129,7 +132,9 @@ class AuditAdmin(ReadOnly):
         if not self.has_view_permission(request):
             raise PermissionDenied
         user, at, form = staff_of(request), timezone.now(), SearchForm({"patient": request.GET.get("patient", "")})
-        if not form.is_valid() or not form.cleaned_data["patient"]:
+        if not request.GET.get("patient"):
+            return HttpResponse("Name an order or offer of the patient.", status=400, content_type="text/plain")
+        if not form.is_valid():
             return HttpResponse("Nothing is known by this name.", status=404, content_type="text/plain")
         patient = form.cleaned_data["patient"]
         as_pdf = request.GET.get("as") == "pdf"

@@ -62,7 +62,7 @@ def test_everything_that_opens_a_door_is_void_at_once(shop: Shop, connection_of:
     assert EhrSession.objects.get(pk=launch.pk).access_token == ""
     with pytest.raises(NoSupplier):
         chosen.usable(supplier, at=at)
-    assert not agreements.is_live(organization_id=shop.clinic.pk, party=connection_of.party, at=at)
+    assert not agreements.is_live(organization_id=shop.clinic.pk, party=connection_of.party, service="chart", at=at)
     assert AuditEvent.objects.filter(action="incident.stopped", organization_id=shop.clinic.pk).count() == 1
 
 
