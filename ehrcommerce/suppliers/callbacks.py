@@ -18,6 +18,7 @@ from django.db.models import F, Func, IntegerField
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.suppliers import chosen, client_certificates
 from ehrcommerce.suppliers.errors import CallbackRefused, CallbackTooLarge
 from ehrcommerce.suppliers.models import CallbackSeen, FileAck, FileIn, MessageNews, Supplier
@@ -82,6 +83,10 @@ def _verified(request: HttpRequest, supplier: Supplier, at: datetime) -> Callbac
     callback: Callback = own(body, request.headers, at) if own else verify(body, request.headers, supplier, at)
     if (complete := getattr(adapter, "complete_callback", None)) is None:
         return callback
+    try:
+        chosen.agreed(supplier)  # to complete it the partner is asked: not without a live agreement
+    except NoAgreement as problem:
+        raise CallbackRefused from problem
     with deadline.within(COMPLETES_S):
         completed: Callback = complete(callback)
     return completed

@@ -23,7 +23,7 @@ class ReadFiles(Handler):
         supplier = Supplier.objects.filter(public_id=effect.subject, active=True).first()
         if supplier is None:
             return Refused("not_wanted")
-        chosen.adapter_of(supplier).read_files()
+        chosen.agreed(supplier).read_files()
         return TryAgain("looked", after_s=EVERY_S)
 
     def ask(self, effect: Effect) -> Outcome:

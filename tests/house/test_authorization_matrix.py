@@ -15,6 +15,7 @@ COMMANDS = {
     "rotate_encryption_keys": "enters one after the other", "retention": "enters one after the other",
     "patient_export": "enters the one it is told", "patient_erase": "enters the one it is told",
     "reconcile": "enters one after the other",
+    "audit": "enters the one it is told, or one after the other", "export_consents": "enters the one it is told",
 }  # fmt: skip
 
 
