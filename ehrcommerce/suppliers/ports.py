@@ -126,8 +126,8 @@ class PaymentRequest:
     currency: str
     success_url: str
     cancel_url: str
-    # After that the page takes no payment any more; None leaves it to the processor.
-    expires_at: datetime | None = None
+    # In seconds since 1970; after that the page takes no payment any more. None leaves it to the processor.
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

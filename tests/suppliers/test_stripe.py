@@ -34,7 +34,7 @@ def adapter(fake: Fake, **changes: Any) -> Any:
 
 def request(reference: str = "") -> PaymentRequest:
     back = "https://shop.example.org/c/"
-    return PaymentRequest(reference or str(uuid4()), 1480, "USD", back, back, expires_at=AT)
+    return PaymentRequest(reference or str(uuid4()), 1480, "USD", back, back, expires_at=int(AT.timestamp()))
 
 
 def opened(made: Any, reference: str = "") -> Any:

@@ -1,7 +1,7 @@
 """Place an order, start its payment, look how the payment stands, cancel. Everything outward is an effect."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -29,6 +29,9 @@ from ehrcommerce.suppliers.ports import PaymentRequest
 NUMBER_ALPHABET = "346789ACDEFGHJKMNPQRTUVWXY"
 OVER = (OrderState.CANCELLED, OrderState.REFUSED)
 RECONCILE_FIRST = "reconcile_first"
+# How long the processor's page takes a payment; a patient who comes later begins a new one. Counted from the row, so that
+# every try asks for the same.
+PAGE_LIVES = timedelta(hours=2)
 GONE = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED, OrderState.RETURNED)
 
 
@@ -184,6 +187,7 @@ def payment_request(payment: Payment) -> PaymentRequest:
         currency=payment.currency,
         success_url=f"{settings.PATIENT_URL}/c/return/{payment.public_id}/",
         cancel_url=f"{settings.PATIENT_URL}/c/pay/",
+        expires_at=int((payment.created_at + PAGE_LIVES).timestamp()),
     )
 
 

@@ -94,7 +94,7 @@ class Adapter:
             "success_url": request.success_url, "cancel_url": request.cancel_url,
         }  # fmt: skip
         if request.expires_at is not None:
-            body["expires_at"] = int(request.expires_at.timestamp())
+            body["expires_at"] = request.expires_at
         return to_bytes(body)
 
     def open(self, body: bytes, *, idempotency_key: str) -> Outcome:
