@@ -160,9 +160,13 @@ class BackOffice(_ModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Django lets every column of the table itself be asked for in the address: here only those that are seen."""
         first = lookup.partition("__")[0]
-        if request is not None and first not in ("pk", self.opts.pk.name) and not sees(request, self.model, first):
+        if request is not None and first in self._askable() and not sees(request, self.model, first):
             return False
         return bool(super().lookup_allowed(lookup, value, request))
+
+    def _askable(self) -> set[str]:
+        """Columns and relations of the table; other names in an address are those of our own filters."""
+        return {field.name for field in self.opts.get_fields()} - {self.opts.pk.name}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """New fields of the form that are in no table (a new password) belong to the form; the rest is trimmed."""

@@ -113,3 +113,11 @@ def test_the_first_page_says_that_the_sweeper_stands_still(as_role: SignedIn, sh
 
 def stuck_order(shop: Shop) -> Order:
     return Order.objects.get(organization_id=shop.clinic.pk)
+
+
+def test_the_list_of_what_needs_a_person_opens_from_the_first_page(as_role: SignedIn, stuck: Effect) -> None:
+    for role in (Role.SUPPORT, Role.OPERATIONS, Role.ADMINISTRATOR):
+        page = as_role(role).get(f"{reverse(LIST)}?waits=person")
+        assert page.status_code == 200
+        assert "Order to the supplier" in page.content.decode()
+        assert as_role(role).get(f"{reverse(LIST)}?body__startswith=x").status_code == 400, "what is not seen is not asked"
