@@ -17,7 +17,16 @@ from ehrcommerce.sandbox.journal.strangers import stranger_origin
 
 Values = Mapping[str, Any]
 
-BUNDLE: Final = ("outcome_entry", "next_link", "next_origin", "strange_entry", "duplicate_entries", "total", "entry", "medication")
+BUNDLE: Final = (
+    "outcome_entry",
+    "next_link",
+    "next_origin",
+    "strange_entry",
+    "duplicate_entries",
+    "total",
+    "entry",
+    "medication",
+)
 READ: Final = ("read_result", "medication")
 WRITE: Final = ("write_result", "write_location")
 ALWAYS_MORE: Final = frozenset({"foreign", "protocol_relative", "userinfo", "self", "loop", "endless", "outside"})

@@ -63,12 +63,12 @@ def task(identifier: str, patient_id: str = CY) -> dict[str, Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The other site's own manners: tests/smart stands on them in each run. So a run over everything takes every fourth
+    """The other site's own manners: tests/smart stands on them in each run. So a run over everything takes every sixth
     of these, and a run over a few files takes all."""
     here = [item for item in items if Path(__file__).parent in item.path.parents]
     if len(here) < A_WHOLE_RUN:
         return
-    kept = set(rotating(here, keep=len(here) // 4))
+    kept = set(rotating(here, keep=len(here) // 6))
     left = [item for item in here if item not in kept]
     if left:
         items[:] = [item for item in items if item not in set(left)]
