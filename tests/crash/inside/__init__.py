@@ -1,0 +1,1 @@
+"""What runs inside the processes of a system under fire: crash points and seeded bugs, put on from outside."""

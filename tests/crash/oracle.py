@@ -1,0 +1,350 @@
+"""The judge: our database against the books and journals of partners that never died. It knows what happened from them
+alone, and asks no code of ours (REL-P1, P2, P24, P25; invariants I1 to I12)."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any
+
+from ehrcommerce.commerce.orders.states import IllegalMove, way
+from ehrcommerce.workbench.services import ask_redis
+from tests.crash.people import Buyer
+from tests.crash.town import Town
+from tests.journeys.database import Database
+
+FINAL = ("completed", "cancelled", "refused", "returned", "delivered")
+DEAD = ("cancelled", "rejected")
+ITEM_WORDS = ("glucose", "metformin", "hba1c")
+MONEY = {"authorized": "authorized", "captured": "captured", "voided": "voided", "refunded": "refunded"}
+ACTS = ("capture", "void", "refund")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Break:
+    """An invariant that does not hold, for which order, and what shows it."""
+
+    invariant: str
+    order: str
+    says: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.order}: {self.says}"
+
+
+@dataclass
+class Verdict:
+    breaks: list[Break] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def of(self, number: str) -> set[str]:
+        return {one.invariant for one in self.breaks if one.order == number}
+
+
+class Oracle:
+    """Everything is read once, when it is made."""
+
+    def __init__(self, town: Town, buyers: Iterable[Buyer], *, since: float) -> None:
+        self.town, self.buyers = town, list(buyers)
+        ours, theirs = Database(town.owner_url), Database(town.sandbox_database_url)
+        self.ours = ours
+        self.orders = {row["number"]: row for row in ours.rows("SELECT * FROM orders_order")}
+        self.journal = theirs.rows("SELECT * FROM journal_journalentry WHERE started >= %s ORDER BY id", since)
+        self.held = theirs.rows("SELECT * FROM partners_supplierorder")
+        self.sessions = theirs.rows("SELECT * FROM partners_paysession")
+        self.messages = theirs.rows("SELECT * FROM partners_message")
+        self.posts = self._posts()
+        self.redis = _redis(town.redis_url)
+        self.logs = town.logs()
+
+    def _posts(self) -> dict[str, list[Row]]:
+        """What was asked of the partners, by our reference: acts on money by the session's."""
+        reference_of = {row["public_id"]: row["reference"] for row in self.sessions}
+        found: dict[str, list[Row]] = defaultdict(list)
+        for entry in self.journal:
+            parts = entry["path"].strip("/").split("/")
+            if entry["method"] != "POST":
+                continue
+            if (len(parts) == 2 and parts[1] in ("orders", "sessions")) or parts == ["messages"]:
+                found[f"{parts[-1]}:{_json(entry['body']).get('reference', '')}"].append(entry)
+            elif len(parts) == 4 and parts[:2] == ["pay", "sessions"]:
+                found[f"{parts[3]}:{reference_of.get(parts[2], '')}"].append(entry)
+        return found
+
+    # ---------------------------------------------------------------------------------------------------- the verdict
+    def verdict(self) -> Verdict:
+        breaks = [*self._everywhere()]
+        for buyer in self.buyers:
+            if buyer.number:
+                breaks += self._of(buyer)
+        counts = {
+            "orders": len([buyer for buyer in self.buyers if buyer.number]),
+            "lost": sum(one.invariant == "I1" for one in breaks),
+            "doubled": sum(one.invariant in ("I2", "I3") for one in breaks),
+            "ledger_difference_cents": sum(abs(self._difference(row)) for row in self.sessions),
+        }
+        return Verdict(breaks, counts)
+
+    def _everywhere(self) -> Iterator[Break]:
+        parts = {str(row["public_id"]) for row in self.ours.rows("SELECT public_id FROM fulfillment_fulfillment")}
+        mine = {reference: buyer.number for buyer in self.buyers for reference in buyer.parts}
+        for row in self.held:
+            if row["reference"] not in parts:
+                yield Break("I3", self._whose(row, mine), f"{row['partner']} holds an order that no row of ours knows")
+        payments = {str(row["public_id"]) for row in self.ours.rows("SELECT public_id FROM orders_payment")}
+        for row in self.sessions:
+            if row["reference"] not in payments:
+                yield Break("I1", "", f"the processor has a payment {row['public_id']} that no row of ours knows")
+        for row in self.ours.rows("SELECT supplier_id, event_id, count(*) n FROM suppliers_callbackseen GROUP BY 1, 2"):
+            if row["n"] > 1:
+                yield Break("I7", "", f"callback {row['event_id']} was taken {row['n']} times")
+
+    def _whose(self, stray: Row, mine: dict[str, str]) -> str:
+        """Whose stray order this is: the buyer to whose house it went in the same breath."""
+        for buyer in self.buyers:
+            if buyer.cy.chart.family.lower() in json.dumps(stray["ship_to"]).lower():
+                return buyer.number
+        return ""
+
+    def _of(self, buyer: Buyer) -> Iterator[Break]:
+        order = self.orders.get(buyer.number)
+        if order is None:
+            yield Break("I1", buyer.number, "the patient saw it placed, and there is no such order")
+            return
+        for check in (
+            self._kept, self._once, self._same_at_supplier, self._money, self._waits, self._allowed, self._history,
+            self._audited, self._amounts, self._dose, self._silent,
+        ):  # fmt: skip
+            for invariant, says in check(buyer, order):
+                yield Break(invariant, buyer.number, says)
+
+    # -------------------------------------------------------------------------------------------------- one invariant
+    def _kept(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I1: at its end, or somebody looks again, or a person has it; and what we call sent is somewhere."""
+        if order["state"] not in FINAL and not self._effects(buyer, "state <> 'done' AND state <> 'rejected'"):
+            yield "I1", f"stands at {order['state']} and nobody will look again"
+        for part in self._rows("fulfillment_fulfillment", order):
+            sent = part["state"] in ("dispatched", "accepted", "shipped", "delivered", "completed")
+            if sent and not self._held(part):
+                yield "I1", f"is called {part['state']} and {part['kind']} house has never heard of it"
+
+    def _once(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I2: again only under the same key with the same bytes."""
+        for name, entries in self.posts.items():
+            act, _, reference = name.partition(":")
+            if reference not in buyer.subjects:
+                continue
+            keys = {_header(entry, "idempotency-key") for entry in entries}
+            bytes_sent = {entry["body"] for entry in entries}
+            if len(keys) > 1 and not (act == "refund" and self._many_refunds(reference)):
+                yield "I2", f"{act} of {reference} went out under {len(keys)} keys"
+            elif len(bytes_sent) > len(keys):
+                yield "I2", f"{act} of {reference} went out with other bytes under the same key"
+            if "" in keys:
+                yield "I2", f"{act} of {reference} went out without a key"
+        for effect in self._effects(buyer, "kind = 'fulfillment.notify'"):
+            told = [row for row in self.messages if row["reference"] == str(effect["public_id"])]
+            if len(told) > 1:
+                yield "I2", f"the patient got {len(told)} messages of one effect"
+
+    def _many_refunds(self, reference: str) -> bool:
+        """Several refunds of one payment are right where several were planned."""
+        rows = self.ours.rows(
+            "SELECT id FROM outbox_effect WHERE kind = 'payment.refund' AND subject = %s AND state = 'done'", reference
+        )
+        return len(rows) > 1
+
+    def _same_at_supplier(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I3: an order that lives at a supplier lives in our books; one each."""
+        for part in self._rows("fulfillment_fulfillment", order):
+            held = self._held(part)
+            if len(held) > 1:
+                yield "I3", f"{len(held)} orders under one reference"
+            if held and held[0]["status"] not in DEAD and part["state"] in ("cancelled", "refused"):
+                yield "I3", f"we call it {part['state']}, and the supplier works on it"
+
+    def _money(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I4: books and processor agree; taken after acceptance, whole, and given back where nothing is owed."""
+        entries = self._rows("orders_ledgerentry", order)
+        if sum(row["amount_cents"] for row in entries):
+            yield "I4", "the ledger does not sum to zero"
+        taken = 0
+        for row in self.sessions:
+            if row["reference"] not in buyer.payments:
+                continue
+            taken += row["captured_cents"] - row["refunded_cents"]
+            if self._difference(row):
+                yield "I4", f"the ledger differs from the processor by {self._difference(row)} cents"
+            if row["status"] == "authorized" and order["state"] in ("cancelled", "refused"):
+                yield "I4", "the order is over and its hold stands"
+            if row["status"] == "open" and order["money"] in MONEY:
+                yield "I4", f"we call it {order['money']} and the processor says that nobody has paid"
+            yield from self._early(buyer, row)
+        if order["state"] in FINAL and taken != (due := self._due(order)):
+            yield "I4", f"{taken} cents are taken and {due} are due"
+
+    def _early(self, buyer: Buyer, session: Row) -> Iterator[tuple[str, str]]:
+        captures = [entry["started"] for entry in self.posts.get(f"capture:{session['reference']}", ())]
+        accepted = [
+            datetime.fromisoformat(step["at"]).timestamp()
+            for row in self.held if row["reference"] in buyer.parts for step in row["history"]
+            if step["status"] in ("accepted", "packed", "shipped", "delivered")
+        ]  # fmt: skip
+        if captures and (not accepted or min(captures) < min(accepted)):
+            yield "I4", "money was taken before the supplier accepted"
+
+    def _due(self, order: Row) -> int:
+        """What the lines that a supplier took cost, with tax and one shipping fee for each kind."""
+        if order["state"] in ("cancelled", "refused"):
+            return 0
+        return int(order["patient_cents"] + order["shipping_cents"] + order["tax_cents"])
+
+    def _difference(self, session: Row) -> int:
+        found = self.ours.rows(
+            "SELECT coalesce(sum(l.amount_cents), 0) AS cents FROM orders_ledgerentry l WHERE l.account = 'processor'"
+            " AND l.cause LIKE %s", f"payment:{session['reference']}:%",
+        )  # fmt: skip
+        return int(found[0]["cents"]) - int(session["captured_cents"] - session["refunded_cents"])
+
+    def _waits(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I5: whatever is open is looked at again within the hour that a back-off may last."""
+        for effect in self._effects(
+            buyer, "state = 'sending' AND lease_until < now() AND next_run_at > now() + interval '1 hour'"
+        ):
+            yield (
+                "I5",
+                f"{effect['kind']} is sending past its lease and nobody looks again before {effect['next_run_at']}",
+            )
+
+    def _allowed(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I6: at the moment of the first dispatch."""
+        for reference in buyer.parts:
+            sent = self.posts.get(f"orders:{reference}", ())
+            if not sent:
+                continue
+            at = float(sent[0]["started"])
+            if not self._consented(order, at):
+                yield "I6", "dispatched without a consent that stood"
+            # What the clinician read before the link went out is older than the purchase, and proves nothing.
+            begins = max(at - 60, order["placed_at"].timestamp())
+            order_id = next(iter(buyer.cy.chart.orders.values())).partition("/")[2]
+            if not any(
+                entry["partner"] == "ehr" and entry["method"] == "GET" and begins <= entry["started"] <= at
+                and entry["status"] == 200 and order_id in f"{entry['path']}{entry['query']}{entry['answer']}"
+                for entry in self.journal
+            ):  # fmt: skip
+                yield "I6", "dispatched without reading the order again"
+            if buyer.ending == "stopped":
+                yield "I6", "dispatched although the chart had stopped it"
+            if not any(row["reference"] in buyer.payments and row["status"] != "open" for row in self.sessions):
+                yield "I6", "dispatched without a hold at the processor"
+
+    def _consented(self, order: Row, at: float) -> bool:
+        rows = self.ours.rows(
+            "SELECT c.given_at, c.withdrawn_at, c.identity_level FROM disclosure_consent c JOIN offers_offer o"
+            " ON c.subject = o.public_id::text WHERE o.id = %s AND c.purpose <> 'eligibility'", order["offer_id"],
+        )  # fmt: skip
+        moment = datetime.fromtimestamp(at, tz=UTC)
+        return any(
+            row["identity_level"] >= 2 and row["given_at"] <= moment
+            and (row["withdrawn_at"] is None or row["withdrawn_at"] > moment)
+            for row in rows
+        )  # fmt: skip
+
+    def _history(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I8: from event to event along the table of moves, and the last one is where the order stands."""
+        events = sorted(self._rows("orders_orderevent", order), key=lambda row: int(row["id"]))
+        for before, after in pairwise(events):
+            try:
+                way(before["state"], after["state"])
+            except IllegalMove:
+                yield "I8", f"went from {before['state']} to {after['state']}"
+        if events and events[-1]["state"] != order["state"] and order["state"] not in ("authorized", "gated"):
+            yield "I8", f"stands at {order['state']} and its last event says {events[-1]['state']}"
+
+    def _audited(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I9: the intent of every outward act was committed before the partner saw it."""
+        wanted = [
+            *((f"orders:{one}", f"fulfillment:{one}", "fulfillment.sending") for one in buyer.parts),
+            *((f"{act}:{one}", f"payment:{one}", f"payment.{act}.sending") for one in buyer.payments for act in ACTS),
+            *((f"sessions:{one}", f"payment:{one}", "payment.open.sending") for one in buyer.payments),
+        ]
+        for name, entity, action in wanted:
+            posts = self.posts.get(name, ())
+            said = self.ours.rows("SELECT at FROM audit_auditevent WHERE entity = %s AND action = %s", entity, action)
+            if posts and not any(row["at"].timestamp() <= posts[0]["ended"] for row in said):
+                yield "I9", f"{action} of {entity} is not in the audit"
+
+    def _amounts(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I10: no more than was offered."""
+        offered = self.ours.one(
+            "SELECT coalesce(sum(quantity), 0) AS n FROM orders_orderline WHERE order_id = %s", order["id"]
+        )["n"]
+        for row in self.held:
+            asked = sum(int(line["quantity"]) for line in row["lines"])
+            if row["reference"] in buyer.parts and asked > offered:
+                yield "I10", f"{asked} were asked for and {offered} were offered"
+
+    def _dose(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I11: what the pharmacy holds has the chart's own characters."""
+        if buyer.item != "prescription":
+            return
+        chart = next(each for each in buyer.cy.chart.resources if each["resourceType"] == "MedicationRequest")
+        words = chart["dosageInstruction"][0]["text"]
+        for row in self.held:
+            if row["reference"] in buyer.parts and words not in json.dumps(row["prescription"], ensure_ascii=False):
+                yield "I11", "the dose at the pharmacy is not the chart's"
+
+    def _silent(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
+        """I12: logs, Redis, messages and the processor know no name, no number, no item."""
+        chart = buyer.cy.chart
+        names = (chart.family.lower(), chart.phone.removeprefix("+1"), chart.patient)
+        paid = [
+            json.dumps(entry["body"]) for name in buyer.payments for entry in self.posts.get(f"sessions:{name}", ())
+        ]
+        texts = [row for row in self.messages if row["to"] in (chart.phone, chart.email)]
+        places = {"a log": self.logs, "Redis": self.redis, "the processor": " ".join(paid)}
+        for place, words in places.items():
+            if any(name in words.lower() for name in names):
+                yield "I12", f"{place} knows who this is"
+        for row in texts:
+            said = f"{row['subject']} {row['text']} {row['html']}".lower()
+            if chart.family.lower() in said or any(word in said for word in ITEM_WORDS):
+                yield "I12", "a message names the person or the item"
+
+    # -------------------------------------------------------------------------------------------------------- helpers
+    def _rows(self, table: str, order: Row) -> list[Row]:
+        return self.ours.rows(f"SELECT * FROM {table} WHERE order_id = %s", order["id"])
+
+    def _held(self, part: Row) -> list[Row]:
+        return [row for row in self.held if row["reference"] == str(part["public_id"])]
+
+    def _effects(self, buyer: Buyer, condition: str) -> list[Row]:
+        return self.ours.rows(
+            f"SELECT * FROM outbox_effect WHERE {condition} AND subject LIKE ANY(%s)",
+            [f"%{subject}%" for subject in buyer.subjects],
+        )
+
+
+def _json(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _header(entry: Row, name: str) -> str:
+    return next((str(value) for key, value in entry["headers"].items() if key.lower() == name), "")
+
+
+def _redis(url: str) -> str:
+    """What lies in Redis now: every list, as it is."""
+    try:
+        names = ask_redis(url, "KEYS", "*")
+    except OSError:
+        return ""
+    return names

@@ -1,0 +1,106 @@
+"""The harness can fail: mistakes as people make them, each put into the running processes for one patient's order, and
+each is found by the judge, under the invariant that it breaks."""
+
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from ehrcommerce.workbench.rotation import rotating
+from tests.crash.oracle import Oracle
+from tests.crash.people import Buyer, GaveUp, find_order, finish, new_buyer, send_link, walk
+from tests.crash.registry import BUGS, Bug
+from tests.crash.told import tell
+from tests.crash.town import Town
+from tests.journeys.cast import Desk
+from tests.journeys.database import Database
+
+# A mistake leaves most orders unfinished; nobody waits long for what will not come.
+ENOUGH_S = 25.0
+SUSPECTS_A_ROUND = 8
+
+
+def test_each_seeded_bug_is_caught(town: Town, desk: Desk, database: Database) -> None:
+    names = rotating(BUGS, keep=5)
+    missed: dict[str, str] = {}
+    for start in range(0, len(names), SUSPECTS_A_ROUND):
+        missed |= _round(town, desk, database, names[start : start + SUSPECTS_A_ROUND])
+    tell("bugs", seeded=len(names), caught=len(names) - len(missed), missed=sorted(missed))
+    assert not missed
+
+
+def test_there_are_enough_of_them_and_every_invariant_has_one() -> None:
+    assert len(BUGS) >= 25
+    assert {bug.invariant for bug in BUGS.values()} >= {f"I{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12)}
+
+
+def _round(town: Town, desk: Desk, database: Database, names: list[str]) -> dict[str, str]:
+    """One patient for each bug, all at once; what was not caught, and what the judge said instead."""
+    since, town_bugs = time.time(), {name: BUGS[name] for name in names}
+    town.bugs({})
+    buyers = {name: new_buyer(town, desk, bug.item, bug.ending) for name, bug in town_bugs.items()}
+    with ThreadPoolExecutor(len(buyers)) as pool:
+        list(pool.map(lambda buyer: send_link(town, desk, buyer), buyers.values()))
+        town.hands(signal.SIGSTOP)  # nothing begins before the mistakes are in place
+        try:
+            list(pool.map(lambda name: _prepare(database, buyers[name], BUGS[name]), names))
+            town.bugs(_meant(buyers))
+            for buyer in buyers.values():
+                _arrange(desk, database, buyer)
+        finally:
+            town.hands(signal.SIGCONT)
+        list(pool.map(lambda buyer: _end(town, desk, database, buyer), buyers.values()))
+    verdict = Oracle(town, buyers.values(), since=since).verdict()
+    town.bugs({})
+    return {
+        name: f"wanted {BUGS[name].invariant} of {buyer.number}, got {[str(one) for one in verdict.breaks]}"
+        for name, buyer in buyers.items()
+        if BUGS[name].invariant not in verdict.of(buyer.number)
+    }
+
+
+def _prepare(database: Database, buyer: Buyer, bug: Bug) -> None:
+    walk(buyer, pays=bug.ending != "unpaid")
+    if bug.ending == "unpaid":
+        _not_paid(database, buyer)
+    else:
+        find_order(database, buyer)
+
+
+def _not_paid(database: Database, buyer: Buyer) -> None:
+    """Stands on the payment page: the books know the payment by the page's address."""
+    row = database.one(
+        "SELECT o.id, o.number, o.public_id, p.public_id AS payment FROM orders_order o"
+        " JOIN orders_payment p ON p.order_id = o.id WHERE p.page_url LIKE %s",
+        f"%{buyer.page}",
+    )
+    buyer.number, buyer.order_id, buyer.public_id = row["number"], row["id"], str(row["public_id"])
+    buyer.payments = [str(row["payment"])]
+
+
+def _meant(buyers: dict[str, Buyer]) -> dict[str, list[str]]:
+    on = {name: buyer.subjects for name, buyer in buyers.items()}
+    on["lost"] = [one for name, buyer in buyers.items() if BUGS[name].fault == "lost" for one in buyer.parts]
+    return on
+
+
+def _arrange(desk: Desk, database: Database, buyer: Buyer) -> None:
+    """What happens in the world before the hands begin."""
+    if buyer.ending == "stopped":
+        order = next(dict(each) for each in buyer.cy.chart.resources if each["resourceType"] == "DeviceRequest")
+        desk.put({**order, "status": "revoked"})
+    if buyer.ending == "unconsented":
+        database.rows(
+            "UPDATE disclosure_consent SET withdrawn_at = now() WHERE subject = (SELECT f.public_id::text FROM"
+            " offers_offer f JOIN orders_order o ON o.offer_id = f.id WHERE o.id = %s) RETURNING id",
+            buyer.order_id,
+        )
+
+
+def _end(town: Town, desk: Desk, database: Database, buyer: Buyer) -> None:
+    try:
+        if buyer.ending == "unpaid":
+            buyer.cy.visitor.get(f"{town.app_url}/c/return/{buyer.payments[0]}/")
+        else:
+            finish(town, desk, database, buyer, seconds=ENOUGH_S)
+    except GaveUp:
+        return  # a mistake may well stop the order; the judge says whether it was seen
