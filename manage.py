@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 
 # Commands of the workbench: each is a module there with a main(), run inside `.venv`.
-WORKBENCH = {"demo": "demo", "test": "testing", "screenshots": "screenshots"}
+WORKBENCH = {"demo": "demo", "test": "testing", "screenshots": "screenshots", "prove_reliability": "reliability"}
 SUPPORTED = ((3, 11), (3, 15))
 WELCOME = """Nothing is installed here yet. Start with one of these; each makes what it needs first:
 
   python3 manage.py demo           the whole system on this machine  (--reset, --port N, --fhir-data DIR)
   python3 manage.py test           all tests  (pytest's own arguments may follow)
   python3 manage.py screenshots    the pictures of docs/pictures.md
+  python3 manage.py prove_reliability   kills processes while people buy, and counts  (--seed N, --nightly)
 
 After that all other commands work too: python3 manage.py help lists them."""
 
