@@ -4,8 +4,8 @@ Each disclose_*() does the same five things: require the agreement with the EHR,
 this patient, let the table cut it down, write the audit row. Then it forgets. No database work happens while the EHR
 is asked, and no network call happens in a transaction of ours: call these outside of one."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from ehrcommerce.audit.services import Actor
@@ -38,6 +38,7 @@ GONE = (404, 410)
 # An EHR that answers so will answer so again: the reference stays unread, and its display speaks for it.
 NOT_TO_BE_READ = (400, 403, *GONE)
 COMMERCE = "commerce"
+MOST_IDS = 50
 # Where a resource of any type says whose it is.
 ABOUT = ("subject", "patient", "beneficiary")
 _WHY = {403: "not permitted", 404: "not offered by this EHR", 400: "not offered by this EHR"}
@@ -236,6 +237,52 @@ def _refusal_now(pull: Pull, answer: Json | Fault) -> str:
 def _refused(orders: tuple[ChartOrder, ...], refusal: str) -> tuple[ChartOrder, ...]:
     """What stands against the person stands against every order."""
     return tuple(replace(one, state=replace(one.state, refusal=refusal)) for one in orders) if refusal else orders
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An order that changed, without a word of what it says. The id and the patient stay with the ehr half."""
+
+    key: str
+    resource_id: str = field(repr=False)
+    patient_id: str = field(repr=False)
+    version: str
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`complete` is false where pages had to be left: look again from the newest that came."""
+
+    found: tuple[Changed, ...]
+    complete: bool
+
+
+def disclose_changes(
+    access: FhirAccess, resource_type: str, *, by: Actor, at: datetime, since: str = "", ids: Sequence[str] = ()
+) -> Changes:
+    """Which orders of anybody changed since then, or whose these are: id, version, time and patient of each, and nothing
+    else of it. For the half that speaks with EHRs alone. Raises NoAgreement, ChartUnreadable, ChartForbidden."""
+    kind = derive.KIND_OF_TYPE[resource_type]
+    pull = Pull(access, by, at, "changes.read", (kind,), "", f"changes:{resource_type}")
+    pull.begin()
+    answer = fhir.together(access, {"": fhir.search_changes(access, resource_type, since=since, ids=ids)})[""]
+    if not isinstance(answer, Found):
+        pull.fail(answer)
+    found = [_changed(access, raw) for raw in answer.matches if raw.get("resourceType") == resource_type]
+    pull.end(())
+    return Changes(tuple(one for one in found if one is not None), answer.complete)
+
+
+def _changed(access: FhirAccess, raw: Json) -> Changed | None:
+    name = values.code(raw.get("id"))
+    whose = values.reference(values.at_path(raw, "subject", "reference"), access.base)
+    if not values.FHIR_ID.fullmatch(name) or whose is None or whose[0] != "Patient":
+        return None
+    return Changed(
+        access.key_of(str(raw["resourceType"]), name), name, whose[1],
+        values.code(values.at_path(raw, "meta", "versionId")), values.code(values.at_path(raw, "meta", "lastUpdated")),
+    )  # fmt: skip
 
 
 def disclose_coverage(access: FhirAccess, *, by: Actor, at: datetime) -> tuple[CoverageFacts, ...]:

@@ -191,6 +191,16 @@ def search_coverage(access: FhirAccess) -> Callable[[str], Found]:
     return partial(_run, _search(access, "Coverage", wanted))
 
 
+def search_changes(
+    access: FhirAccess, resource_type: str, *, since: str = "", ids: Sequence[str] = ()
+) -> Callable[[str], Found]:
+    """Orders of all patients by time of change or by id: their subject, beside `id` and `meta`."""
+    params: Params = [("_elements", "subject"), ("_count", PAGE)]
+    params += [("_lastUpdated", f"ge{since}"), ("_sort", "_lastUpdated")] if since else []
+    params += [("_id", ",".join(ids))] if ids else []
+    return partial(_run, _search(access, resource_type, params))
+
+
 def _search(access: FhirAccess, resource_type: str, params: Params) -> Search:
     return Search(access.partner, access.base, resource_type, params, patience=access.patience)
 

@@ -10,13 +10,14 @@ from django.db.models import Q
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.ehr.models import EhrConnection
+from ehrcommerce.ehr.models import ChartReference, EhrConnection
 from ehrcommerce.vault import walls
 
 logger = logging.getLogger(__name__)
 
 ISSUER, ENDPOINT, KEYS = "issuer_changed", "endpoint_changed", "key_address_changed"
 TENANT, CLIENT, WRITTEN_ELSEWHERE = "tenant_changed", "client_refused", "written_elsewhere"
+STALE, QUIET, OTHER = "old_versions", "no_news", "other_subscription"
 MIXED_UP_EVERY = timedelta(hours=1)
 # What each word means, for the page that shows it; the gravest first.
 SENTENCES = {
@@ -27,6 +28,10 @@ SENTENCES = {
     CLIENT: "The EHR refused the app's own sign-in. It is not tried again for five minutes.",
     WRITTEN_ELSEWHERE: "The EHR answered a report to the chart with another resource than the one written. What stands in"
     " the chart was looked up; ask the people who run the EHR what became of the other.",
+    STALE: "For a quarter of an hour the EHR has answered with an older version of an order than it named. Nothing is sent on"
+    " it. Ask whether a copy of its database lags; once it was restored, clear this, and what it answers counts.",
+    QUIET: "Nothing was heard from the EHR for longer than it promised. Orders are looked at by polling, where that is on.",
+    OTHER: "A notification named another subscription than the one its address belongs to. It was refused.",
 }  # fmt: skip
 GRAVEST_FIRST = list(SENTENCES)
 # What the next launch records anew where a person says that the EHR's new value is right.
@@ -74,6 +79,11 @@ def clear(connection: EhrConnection, *, by: Actor, at: datetime, unpin: bool = F
         unpinned = unpin and may_unpin(row, word)
         if unpinned:
             EhrConnection.objects.filter(pk=row.pk).update(**PINS[word])
+        if word == STALE:
+            # The EHR was restored, or began to count anew: what it answers from now on counts.
+            ChartReference.objects.filter(connection=row).exclude(stale_since=None).update(
+                version="", version_at=None, named_version="", named_at=None, stale_since=None
+            )
         _stand(row, [one for one in row.standing_alerts if one != word], at)
         audit.record(
             organization_id=connection.organization_id, by=by, at=at, action="connection.alert_cleared",

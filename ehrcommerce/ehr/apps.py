@@ -10,12 +10,18 @@ class EhrConfig(AppConfig):
     def ready(self) -> None:
         """What others may ask of this room without importing it: its chores and its eraser."""
         from ehrcommerce.disclosure import retention
-        from ehrcommerce.ehr import forgetting, revocation, sessions
+        from ehrcommerce.ehr import drain, forgetting, inbox, listening, polling, revocation, sessions, versions
         from ehrcommerce.outbox import chores, handlers
-        from ehrcommerce.policy.keeping import IN_MEMORY, OFFER
+        from ehrcommerce.policy.keeping import IN_MEMORY, INBOX, OFFER
 
         chores.register("ehr.sessions", every_s=300, work=sessions.tidy)
-        handlers.register(revocation.Revoke())
+        chores.register("ehr.inbox", every_s=5.0, work=drain.pick_up)
+        chores.register("ehr.polling", every_s=10.0, work=polling.due)
+        chores.register("ehr.old versions", every_s=60.0, work=versions.alarm)
+        chores.register("ehr.listening", every_s=15.0, work=listening.tend)
+        for handler in (revocation.Revoke(), drain.Drain(), polling.Poll()):
+            handlers.register(handler)
+        retention.register("notifications", inbox.forget, {"ehr.Notification.resource_id": INBOX})
         context = [f"ehr.EhrSession.{one}" for one in sessions.CONTEXT]
         retention.register("launches", sessions.forget_context, dict.fromkeys(context, IN_MEMORY))
         ids = ("ehr.ChartReference.resource_id", "ehr.ChartReference.patient_id")

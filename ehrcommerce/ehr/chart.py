@@ -12,7 +12,7 @@ from ehrcommerce.audit.services import Actor
 from ehrcommerce.disclosure import door
 from ehrcommerce.disclosure.access import FhirAccess
 from ehrcommerce.disclosure.errors import ChartForbidden, ChartUnreadable, WrongPatient
-from ehrcommerce.ehr import backend_services, references, writeback
+from ehrcommerce.ehr import backend_services, references, versions, writeback
 from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
 from ehrcommerce.ehr.models import ChartReference
@@ -92,7 +92,21 @@ def _current(chart: Rows, by: Actor, at: datetime) -> dict[str, ChartOrder | Non
     kinds = tuple(sorted({derive.KIND_OF_TYPE[row.resource_type] for row in chart}))
     scopes = derive.system_scopes(kinds[0], kinds)
     with _in_words_of_commerce():
-        return _asked(chart[0], scopes, lambda access: door.disclose_orders(access, wanted, by=by, at=at))
+        found = _asked(chart[0], scopes, lambda access: door.disclose_orders(access, wanted, by=by, at=at))
+        _require_newest(chart, found, at)
+    return found
+
+
+def _require_newest(chart: Rows, found: Mapping[str, ChartOrder | None], at: datetime) -> None:
+    """An older version than one that was read or named is no answer: it is asked for again, and never acted on."""
+    read = [(row, order) for row in chart if (order := found.get(row.key)) is not None]
+    stale = [row for row, order in read if versions.is_stale(row, order.state)]
+    for row in stale:
+        versions.mark_stale(row, at)
+    if stale:
+        raise ChartUnreadable
+    for row, order in read:
+        versions.accept(row, order.state)
 
 
 def _about_person(

@@ -6,8 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from ehrcommerce.ehr.event_models import (
+    InboxState,
+    Notification,
+    PollingWatermark,
+    Scheme,
+    Subscription,
+    SubscriptionState,
+)
 from ehrcommerce.ehr.issuers import canonical_iss
 from ehrcommerce.vault.fields import SealedJson, SealedText
+
+__all__ = [
+    "ChartReference", "EhrConnection", "EhrIssuer", "EhrSession", "InboxState", "LaunchAttempt", "Notification",
+    "PollingWatermark", "Scheme", "SigningKey", "Subscription", "SubscriptionState",
+]  # fmt: skip
 
 
 class EhrConnection(models.Model):
@@ -315,6 +328,12 @@ class ChartReference(models.Model):
     resource_id = SealedText()
     patient_id = SealedText()
     version = models.CharField(max_length=64, blank=True)
+    version_at = models.DateTimeField(null=True, help_text="meta.lastUpdated of the newest version that was read.")
+    named_version = models.CharField(
+        max_length=64, blank=True, default="", db_default="", help_text='A newer one that the EHR named; "": none.'
+    )
+    named_at = models.DateTimeField(null=True, help_text="meta.lastUpdated of the newer one that the EHR named.")
+    stale_since = models.DateTimeField(null=True, help_text="Since when the EHR answers with an older version.")
     last_event_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
 

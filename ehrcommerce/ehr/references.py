@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from ehrcommerce.disclosure.access import FhirAccess
+from ehrcommerce.ehr.handles import chart_key
 from ehrcommerce.ehr.models import ChartReference, EhrConnection
 
 Seen = tuple[str, str, str]
@@ -46,3 +47,8 @@ def find(*, organization_id: int, keys: Iterable[str]) -> dict[str, ChartReferen
     """Key to row, for those that are remembered; with the connection of each."""
     rows = ChartReference.objects.filter(organization_id=organization_id, key__in=list(keys))
     return {row.key: row for row in rows.select_related("connection__organization")}
+
+
+def patient_key(connection: EhrConnection, patient_id: str) -> str:
+    """The patient's own opaque key."""
+    return chart_key(connection.public_id, "Patient", patient_id)

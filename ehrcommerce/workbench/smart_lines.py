@@ -169,10 +169,7 @@ ADVISORIES = {
     "AD7": "A public key used as a shared secret.",
 }
 # Lines of features that do not exist yet, with the reason: nothing of theirs is claimed.
-NOT_BUILT = {
-    "H75": "notifications from EHRs are not built yet", "H76": "notifications from EHRs are not built yet",
-    "H77": "notifications from EHRs are not built yet", "H78": "CDS Hooks is not built yet",
-}  # fmt: skip
+NOT_BUILT = {"H78": "CDS Hooks is not built yet"}
 
 GROUPS = (
     ("Launch", LAUNCH), ("Discovery", DISCOVERY), ("Authorization request", AUTHORIZE), ("Callback", CALLBACK),

@@ -26,7 +26,7 @@ from ehrcommerce.commerce.checkout import services as checkout
 from ehrcommerce.commerce.offers.models import Offer, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, token_of
 from ehrcommerce.ehr.handles import chart_key
-from ehrcommerce.ehr.models import EhrConnection, EhrSession
+from ehrcommerce.ehr.models import EhrConnection, EhrSession, Subscription
 from ehrcommerce.ehr.views.stale import SESSION_KEY
 from ehrcommerce.suppliers.models import FileIn, Supplier
 from ehrcommerce.vault import walls
@@ -58,6 +58,7 @@ class Tenant:
     links: list[PurchaseLink] = field(default_factory=list)
     payments: list[UUID] = field(default_factory=list)
     checkouts: list[str] = field(default_factory=list)
+    hooks: list[UUID] = field(default_factory=list)
     rows: dict[str, list[int]] = field(default_factory=dict)
 
 
@@ -108,6 +109,11 @@ def more_rows(made: Tenant) -> None:
     """Rows of the books of oversight: two of each."""
     clinic, now = made.shop.clinic, timezone.now()
     for number in range(2):
+        hook = Subscription(
+            organization=clinic, connection=made.connection, header_name="Authorization", secret=uuid4().hex, created_at=now
+        )
+        hook.save()
+        made.hooks.append(hook.hook_id)
         TaxRule.objects.get_or_create(
             organization=clinic, tax_class=TAX_CLASSES[number][0], state="OR", rate_ppm=number, starts_on=now.date()
         )
@@ -204,7 +210,8 @@ def thing(world: World, address: Address, name: str, principal: str, owner: str)
         "token": lambda: token_of(holder.links[place]), "launch_key": lambda: holder.sessions[place].launch_key,
         "offer_id": lambda: holder.offers[place].public_id, "link_id": lambda: holder.links[place].public_id,
         "payment_id": lambda: holder.payments[place], "slug": lambda: holder.connection.slug, "once": lambda: "nothing",
-        "supplier_id": lambda: suppliers(holder)[place], "content_type_id": lambda: 1, "what": lambda: REVEALED,
+        "supplier_id": lambda: suppliers(holder)[place], "hook_id": lambda: holder.hooks[place],
+        "content_type_id": lambda: 1, "what": lambda: REVEALED,
     }  # fmt: skip
     return things[name]()
 
@@ -228,7 +235,7 @@ def ask(world: World, principal: str, method: str, path: str) -> Any:
     client = Client(raise_request_exception=False)
     for name, value in world.cookies[principal].items():
         client.cookies[name] = value
-    machines = {"supplier": signed(b"{}"), "ehr_hook": {"Authorization": "Bearer of-the-ehr"}}
+    machines = {"supplier": signed(b"{}"), "ehr_hook": {"Authorization": EHR_SECRET}}
     headers = machines.get(principal, {})
     walls.leave()
     if method in ("POST", "PUT", "PATCH") and headers:
@@ -244,10 +251,15 @@ def signed(body: bytes) -> dict[str, str]:
 
 
 SECRET = "secret of the device supplier"
+EHR_SECRET = "Bearer of-the-ehr"
 
 
 def own_secrets(made: Tenant, *, mine: bool) -> None:
-    """Each supplier signs with a secret of its own."""
+    """Each supplier signs with a secret of its own, and the EHR knows that of one subscription."""
+    if mine:
+        hook = Subscription.objects.get(hook_id=made.hooks[0])
+        hook.secret = EHR_SECRET
+        hook.save(update_fields=["secret"])
     for supplier in Supplier.objects.filter(organization=made.shop.clinic):
         supplier.callback_secret = SECRET if mine and supplier.port == "device" else uuid4().hex
         supplier.save(update_fields=["callback_secret"])

@@ -38,7 +38,8 @@ def test_each_cell_is_answered_as_the_matrix_says(world: World, share: int) -> N
 def test_what_belongs_to_another_clinic_answers_like_what_is_not_there(world: World) -> None:
     """The same status, headers and bytes, but for the name that was asked for."""
     asked = [cell for cell in matrix().cells() if cell.owner == "foreign" and cell.verdict != "open"]
-    asked = [cell for cell in asked if cell.method in ("GET", "POST")]
+    # The unguessable address of a subscription is no tenant's name: whoever knows it is told that it takes a secret.
+    asked = [cell for cell in asked if cell.method in ("GET", "POST") and cell.address.name != "hooks:notification"]
     differ = []
     for cell in rotating(asked, keep=60):
         pair = []

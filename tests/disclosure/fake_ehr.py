@@ -119,6 +119,8 @@ class FakeEhr:
             and ("status" not in wanted or one.get("status") in wanted["status"].split(","))
             and ("intent" not in wanted or one.get("intent") in wanted["intent"].split(","))
             and wanted.get("identifier") in (None, *known)
+            and ("_id" not in wanted or one["id"] in wanted["_id"].split(","))
+            and str((one.get("meta") or {}).get("lastUpdated", "9")) >= wanted.get("_lastUpdated", "").removeprefix("ge")
         )
 
     def _cut(self, one: Resource, asked: Asked) -> Resource:

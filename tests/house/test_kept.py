@@ -11,7 +11,7 @@ from ehrcommerce.vault.fields import SealedField
 SECRETS = {
     "ehr.EhrConnection.client_secret", "ehr.SigningKey.private_jwk", "suppliers.Supplier.api_key",
     "accounts.ProposedChange.payload", "suppliers.Supplier.callback_secret", "suppliers.Supplier.previous_callback_secret",
-    "suppliers.Supplier.client_pem",
+    "suppliers.Supplier.client_pem", "ehr.Subscription.secret", "ehr.Subscription.previous_secret",
 }  # fmt: skip
 # Erased by the act that ends them, within minutes: the outbox blanks bytes, the clock deletes attempts. And the number of
 # a parcel in a partner's answer, by the clock, once no parcel is that long on its way (suppliers.callbacks.forget).

@@ -99,7 +99,17 @@ PLAIN = {
     "ehr.LaunchAttempt": {"scope": CODE},
     "ehr.EhrSession": {"scope": CODE, "style_url": PARTNER, "intent": CODE, "tenant": PARTNER},
     "ehr.SigningKey": {"alg": CODE, "kid": OPAQUE},
-    "ehr.ChartReference": {"key": OPAQUE, "resource_type": CODE, "version": "a number of the chart"},
+    "ehr.ChartReference": {"key": OPAQUE, "resource_type": CODE, "version": "a number of the chart",
+                           "named_version": "a number of the chart"},
+    "ehr.Subscription": {
+        **dict.fromkeys(("scheme", "reference", "topic", "resource_types", "header_name"), PARTNER),
+        **dict.fromkeys(("last_number", "gap_from", "gap_to"), "the EHR's count of its events"),
+    },
+    "ehr.Notification": {
+        "resource_type": CODE, "focus": OPAQUE, "number": "the EHR's count of its events",
+        "version": "a number of the chart",
+    },
+    "ehr.PollingWatermark": {"resource_type": CODE},
 }  # fmt: skip
 # Of these the plain value is in nobody's database, whatever the class of the field.
 ALWAYS_SEALED = (

@@ -16,6 +16,7 @@ class FulfillmentConfig(AppConfig):
             notify,
             receivers,
             recheck,
+            relook,
             report,
             tracking,
         )
@@ -32,6 +33,7 @@ class FulfillmentConfig(AppConfig):
             cancelling.Cancel,
             attention.Attention,
             recheck.Recheck,
+            relook.Relook,
             notify.Notify,
             report.Report,
             forgetting.Forget,

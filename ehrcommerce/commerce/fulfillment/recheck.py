@@ -3,6 +3,7 @@
 Unpaid: the order is over. Not sent: cancelled, the hold given back. Sent: asked back. Left the house: said, no more."""
 
 import json
+from collections.abc import Iterable
 
 from django.utils import timezone
 
@@ -15,7 +16,15 @@ from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.states import OrderState
 from ehrcommerce.outbox.handlers import Handler
 from ehrcommerce.outbox.models import Effect
-from ehrcommerce.outbox.outcomes import Done, Halt, Outcome, Refused
+from ehrcommerce.outbox.outcomes import Done, Halt, Outcome, Refused, TryAgain
+
+GONE, GONE_ONCE, ONCE_MORE_S = "order_gone", "order_gone_once", 10.0
+
+
+def confirm_gone(effect: Effect, problems: Iterable[str]) -> None:
+    """A copy of the EHR's database that lags does not have a new order yet: "gone" counts when it is said twice."""
+    if GONE in problems and effect.code != GONE_ONCE:
+        raise Halt(TryAgain(GONE_ONCE, after_s=ONCE_MORE_S))
 
 
 class Recheck(Handler):
@@ -37,6 +46,7 @@ class Recheck(Handler):
             )  # fmt: skip
             if finding.problem:
                 problems[kind] = finding.problem
+        confirm_gone(effect, problems.values())
         return json.dumps(problems).encode()
 
     def send(self, effect: Effect, body: bytes) -> Outcome:

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import transaction
+from django.db.models import Q
 
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.fulfillment import payloads, progress, receipting
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, FulfillmentLine
+from ehrcommerce.commerce.offers.models import LIVE_LINK, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders import money, moves
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order, OrderLine
@@ -82,12 +84,17 @@ def _make(order: Order, kind: str, lines: list[OrderLine], supplier: Supplier, a
 
 
 @transaction.atomic
-def hear(*, organization_id: int, order_keys: Collection[str], at: datetime) -> int:
-    """The EHR says that something about these orders of the chart changed: a hint. From now on no older check counts
-    (design law 7), and each purchase of them is read again. Returns how many. Call inside the walls."""
-    found = Order.objects.filter(
-        organization_id=organization_id, lines__offer_line__order_key__in=order_keys
-    ).exclude(state__in=FINAL)  # fmt: skip
+def hear(
+    *, organization_id: int, order_keys: Collection[str], at: datetime, customer_keys: Collection[str] = (),
+    look_at: datetime | None = None,
+) -> int:  # fmt: skip
+    """The EHR says that something about these orders of the chart, or about these people, changed: a hint. From now on no
+    older check counts (design law 7), and each purchase and each living link of them is read again, not before `look_at`.
+    Returns how many purchases. Call inside the walls."""
+    theirs = OfferLine.objects.filter(organization_id=organization_id).filter(
+        Q(order_key__in=order_keys) | Q(offer__customer_key__in=customer_keys)
+    )
+    found = Order.objects.filter(organization_id=organization_id, lines__offer_line__in=theirs).exclude(state__in=FINAL)
     keys = sorted(set(found.values_list("pk", flat=True)))
     for key in keys:
         order = moves.lock(key)
@@ -95,7 +102,15 @@ def hear(*, organization_id: int, order_keys: Collection[str], at: datetime) -> 
         order.save(update_fields=["event_at"])
         outbox.plan_next(
             kind="fulfillment.recheck", subject=str(order.public_id), organization_id=organization_id, at=at,
-            even_if_running=True,
+            run_at=look_at, even_if_running=True,
+        )  # fmt: skip
+    links = PurchaseLink.objects.filter(
+        organization_id=organization_id, state__in=LIVE_LINK, offer__in=theirs.values("offer_id")
+    )
+    for link in links.order_by("pk"):
+        outbox.plan_next(
+            kind="fulfillment.relook", subject=str(link.public_id), organization_id=organization_id, at=at,
+            run_at=look_at, even_if_running=True,
         )  # fmt: skip
     return len(keys)
 

@@ -1,0 +1,55 @@
+"""The seam for whatever acts by itself: "this order of this patient is new or changed, and here it is".
+
+A consumer registers in AppConfig.ready. It is called in the drain, inside the organization's walls, with no transaction
+open, after the order was read through the door at this moment; at least once for each event, so it must stand a second
+call. Only orders of patients are handed on who are known here from a launch or an order: nobody else's are read beyond
+whose they are. Without a consumer nothing of this is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ehrcommerce.disclosure.access import FhirAccess
+from ehrcommerce.ehr.models import EhrConnection
+from ehrcommerce.policy.packets import ChartOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One order as the chart holds it now. `is_new`: nothing of it was sent to the patient yet. `access` may read more of
+    this chart through the door with the same scopes, and be handed to `references.remember`."""
+
+    connection: EhrConnection
+    order: ChartOrder
+    customer_key: str
+    is_new: bool
+    at: datetime
+    access: FhirAccess = field(repr=False)
+
+    @property
+    def organization_id(self) -> int:
+        return self.connection.organization_id
+
+
+Consumer = Callable[[Arrival], None]
+_consumers: dict[str, Consumer] = {}
+
+
+def register(name: str, consumer: Consumer) -> None:
+    """Twice under one name is once."""
+    _consumers[name] = consumer
+
+
+def unregister(name: str) -> None:
+    _consumers.pop(name, None)
+
+
+def awaited() -> bool:
+    """Whether anybody waits for orders that are not known yet."""
+    return bool(_consumers)
+
+
+def announce(arrival: Arrival) -> None:
+    """To each in turn. A fault of one is a fault of the program: the event stays in the inbox and is tried again."""
+    for consumer in list(_consumers.values()):
+        consumer(arrival)

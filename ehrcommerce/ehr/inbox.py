@@ -1,0 +1,143 @@
+"""What an EHR told, written down once: all events of a notification in one statement, the same event twice in one row.
+Also what their numbers say: which are missing, and when the EHR began to count anew."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from ehrcommerce.ehr.handles import chart_key
+from ehrcommerce.ehr.models import EhrConnection, Notification, PollingWatermark, Subscription, SubscriptionState
+from ehrcommerce.ehr.schemes import HANDSHAKE, Heard, Hint
+from ehrcommerce.outbox import services as outbox
+
+KEPT = timedelta(days=30)
+DRAIN = "ehr.events"
+BATCH = 5000
+
+
+@transaction.atomic
+def take(row: Subscription, heard: Heard, at: datetime) -> None:
+    """One notification. Nothing is read from the EHR here, and nothing is acted on: a row, and a bell after commit."""
+    if heard.hints:
+        write(row.connection, heard.hints, subscription=row, at=at)
+    _count(row, heard, at)
+    if heard.look:
+        look_soon(row.connection, row.types, at)
+
+
+def write(connection: EhrConnection, hints: Iterable[Hint], *, subscription: Subscription | None, at: datetime) -> None:
+    """INSERT ... ON CONFLICT DO NOTHING for all of them, and one bell."""
+    rows = {bytes(one.dedupe_sha256): one for one in (_row(connection, hint, subscription, at) for hint in hints)}
+    if not rows:
+        return
+    # In one order for all: two notifications with the same events wait for each other, and never in a circle.
+    Notification.objects.bulk_create([rows[key] for key in sorted(rows)], ignore_conflicts=True)
+    ring(connection, at)
+
+
+def ring(connection: EhrConnection, at: datetime) -> None:
+    """One look at the inbox of this connection; a hundred rings before it begins are one."""
+    outbox.plan_next(
+        kind=DRAIN, subject=str(connection.public_id), organization_id=connection.organization_id, at=at,
+        even_if_running=True,
+    )  # fmt: skip
+
+
+def _row(connection: EhrConnection, hint: Hint, subscription: Subscription | None, at: datetime) -> Notification:
+    """Two events are the same if the EHR says so: by the event's own name, else by its number and time, else by the
+    version; else within ten seconds, in which nothing is read twice anyway."""
+    told = hint.event or (f"{hint.number} {hint.at}" if hint.number else "")
+    told = told or (f"{hint.version} {hint.version_at}" if hint.version or hint.version_at else "")
+    told = told or str(hint.at or int(at.timestamp()) // 10)
+    said_by = subscription.public_id if subscription else "polling"
+    words = "\n".join((str(said_by), hint.resource_type, hint.resource_id, told))
+    return Notification(
+        organization_id=connection.organization_id, connection=connection, subscription=subscription,
+        dedupe_sha256=hashlib.sha256(words.encode()).digest(), resource_type=hint.resource_type,
+        focus=chart_key(connection.public_id, hint.resource_type, hint.resource_id), resource_id=hint.resource_id,
+        number=hint.number, version=hint.version, version_at=hint.version_at, event_at=hint.at, received_at=at,
+    )  # fmt: skip
+
+
+def look_soon(connection: EhrConnection, types: Iterable[str], at: datetime) -> None:
+    """Something changed that was not named: look at everything that changed since the last look (S16)."""
+    marks = PollingWatermark.objects.filter(connection=connection, resource_type__in=list(types), enabled=True)
+    marks.filter(next_at__gt=at).update(next_at=at)
+
+
+# --------------------------------------------------------------------------------------------------------- what numbers say
+def _count(row: Subscription, heard: Heard, at: datetime) -> None:
+    """Under the row's lock: heard of, in which state, and which numbers are missing (S10-S12)."""
+    locked = Subscription.objects.select_for_update(of=("self",)).select_related("connection").get(pk=row.pk)
+    locked.heard_at = at
+    locked.dropped += heard.dropped
+    if heard.in_error:
+        locked.state, locked.checked_at = SubscriptionState.ERROR, None
+    elif heard.kind == HANDSHAKE or locked.state == SubscriptionState.SILENT:
+        locked.state = SubscriptionState.ACTIVE
+    if locked.counted and heard.numbers:
+        _number(locked, sorted(int(one) for one in heard.numbers), heard.newest_at, at)
+    if heard.newest_at and (locked.newest_event_at is None or heard.newest_at > locked.newest_event_at):
+        locked.newest_event_at = min(heard.newest_at, at)
+    locked.save()
+
+
+def _number(row: Subscription, numbers: Sequence[int], newest_at: datetime | None, at: datetime) -> None:
+    last, first, highest = int(row.last_number or 0), numbers[0], numbers[-1]
+    if not row.last_number:
+        row.last_number = str(highest)
+    elif highest > last:
+        missing = _missing(last, numbers)
+        if missing:
+            _open_gap(row, *missing, at)
+        row.last_number = str(highest)
+    elif _began_anew(row, first, highest, newest_at):
+        row.resets += 1
+        row.last_number, row.gap_since, row.gap_from, row.gap_to = str(highest), None, "", ""
+        row.checked_at = None  # $status is asked, and everything looked at
+        look_soon(row.connection, row.types, at)
+
+
+def _missing(last: int, numbers: Sequence[int]) -> tuple[int, int] | None:
+    """The first and the last number between `last` and the highest that did not come."""
+    there = {one for one in numbers if one > last}
+    if len(there) == numbers[-1] - last:
+        return None
+    low, high = last + 1, numbers[-1] - 1
+    while low in there:
+        low += 1
+    while high in there:
+        high -= 1
+    return low, high
+
+
+def _open_gap(row: Subscription, low: int, high: int, at: datetime) -> None:
+    row.gaps += 1
+    row.gap_since = row.gap_since or at
+    row.gap_from = str(min(low, int(row.gap_from or low)))
+    row.gap_to = str(max(high, int(row.gap_to or high)))
+
+
+def _began_anew(row: Subscription, first: int, highest: int, newest_at: datetime | None) -> bool:
+    """A low number of a late event is old by its time as well; one that is newer than all before counts from 1 again.
+    Without a time a 1 is taken for it: at worst everything is looked at once too often."""
+    if highest >= int(row.last_number):
+        return False
+    if newest_at is None or row.newest_event_at is None:
+        return first <= 1
+    return newest_at > row.newest_event_at
+
+
+def refused(row: Subscription) -> None:
+    """A sender that was not proved: counted, and nothing else."""
+    Subscription.objects.filter(pk=row.pk).update(refused=F("refused") + 1)
+
+
+def forget(organization_id: int, at: datetime) -> int:
+    """The eraser: ids and times older than any event that could still come twice."""
+    old = Notification.objects.filter(organization_id=organization_id, received_at__lte=at - KEPT)
+    pks = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
+    return Notification.objects.filter(pk__in=pks).delete()[0]

@@ -1,0 +1,54 @@
+"""Whether what EHRs tell is all of it: numbers that are missing, and silence. Either way we look ourselves."""
+
+from datetime import datetime, timedelta
+
+from ehrcommerce.ehr import alerts, polling
+from ehrcommerce.ehr.models import Notification, Subscription, SubscriptionState
+
+LATE = timedelta(seconds=60)
+MOST_NUMBERS = 1000
+
+
+def tend(organization_id: int, at: datetime) -> int:
+    """The sweeper's chore. Returns at how many subscriptions something was missing."""
+    rows = Subscription.objects.filter(organization_id=organization_id, enabled=True, connection__enabled=True)
+    return sum(_tend(row, at) for row in rows.select_related("connection"))
+
+
+def _tend(row: Subscription, at: datetime) -> bool:
+    gap = row.gap_since is not None and at - row.gap_since >= LATE
+    if gap:
+        if not _came_late(row):
+            polling.sweep(row.connection, at=at)
+        _close(row)
+    silent = _is_silent(row, at)
+    if silent:
+        alerts.note(row.connection, alerts.QUIET, at)
+        Subscription.objects.filter(pk=row.pk).update(state=SubscriptionState.SILENT, checked_at=None)
+        polling.sweep(row.connection, at=at)
+    return gap or silent
+
+
+def _came_late(row: Subscription) -> bool:
+    """Delivery is unordered: within a minute what was missing may have come (S10)."""
+    low, high = int(row.gap_from), int(row.gap_to)
+    if high - low >= MOST_NUMBERS:
+        return False
+    numbers = [str(one) for one in range(low, high + 1)]
+    there = Notification.objects.filter(subscription=row, number__in=numbers)
+    return there.values("number").distinct().count() == len(numbers)
+
+
+def _close(row: Subscription) -> None:
+    """Only the gap that was looked at: one that was found meanwhile stays open."""
+    Subscription.objects.filter(pk=row.pk, gap_from=row.gap_from, gap_to=row.gap_to).update(
+        gap_since=None, gap_from="", gap_to=""
+    )
+
+
+def _is_silent(row: Subscription, at: datetime) -> bool:
+    """S13: twice the heartbeat, or longer than this connection is ever quiet. Said once, until it is heard again."""
+    if row.state not in (SubscriptionState.ACTIVE, SubscriptionState.REQUESTED):
+        return False
+    longest_s = min((s for s in (2 * row.heartbeat_s, row.quiet_after_s) if s), default=0)
+    return bool(longest_s) and at - (row.heard_at or row.created_at) > timedelta(seconds=longest_s)

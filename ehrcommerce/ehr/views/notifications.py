@@ -1,0 +1,67 @@
+"""Where EHRs tell us of changes. Proved, written down, answered: no EHR is asked here, and nothing of a body is logged."""
+
+from uuid import UUID
+
+from django.db import DatabaseError, InterfaceError, connection
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from ehrcommerce.ehr import alerts, inbox, schemes
+from ehrcommerce.ehr.models import Subscription
+from ehrcommerce.vault import walls
+
+MAX_BYTES = 262_144
+JSON = ("application/json", "application/fhir+json")
+
+
+@csrf_exempt  # proved by a secret of the EHR; no browser and no cookie is involved
+@require_POST
+def notification(request: HttpRequest, hook_id: UUID) -> HttpResponse:
+    """200 once it is written down, or was before; 503 where it cannot be, so that the EHR tells it again."""
+    try:
+        return _receive(request, hook_id)
+    except (DatabaseError, InterfaceError):
+        connection.close()
+        return HttpResponse(status=503, headers={"Retry-After": "5"})
+
+
+def _receive(request: HttpRequest, hook_id: UUID) -> HttpResponse:
+    length = str(request.META.get("CONTENT_LENGTH") or "0")
+    if not length.isdigit() or int(length) > MAX_BYTES:
+        return HttpResponse(status=413)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM ehrc_ehr_hook(%s)", [hook_id])
+        found = cursor.fetchone()
+    if found is None:
+        return HttpResponse(status=404)
+    pk, organization_id = found
+    with walls.organization(organization_id):
+        row = Subscription.objects.select_related("connection").get(pk=pk)
+        if not row.connection.enabled:
+            return HttpResponse(status=404)
+        return HttpResponse(status=_answer(request, row))
+
+
+def _answer(request: HttpRequest, row: Subscription) -> int:
+    """415, 401 and 400 as the specification has them (S1-S7). A body that is packed is not unpacked."""
+    at, body = timezone.now(), request.body
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        return 415
+    if body and request.content_type not in JSON:
+        return 415
+    try:
+        schemes.require_theirs(row, request.headers, body, at)
+    except schemes.NotTheirs:
+        inbox.refused(row)
+        return 401
+    try:
+        heard = schemes.read(row, request.headers, body)
+    except schemes.OtherSubscription:
+        alerts.note(row.connection, alerts.OTHER, at)
+        return 400
+    except schemes.NotUnderstood:
+        return 400
+    inbox.take(row, heard, at)
+    return 200

@@ -1,0 +1,1 @@
+"""What EHRs tell, and what follows from it."""
