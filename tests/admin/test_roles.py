@@ -35,7 +35,7 @@ TABLE: dict[str, dict[str, str]] = {
     "suppliers.supplier": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "suppliers.filein": dict.fromkeys(ALL, "v"),
     "catalog.product": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
-    "catalog.unmappedcode": dict.fromkeys(ALL, "v") | {"catalog": "vc", "administrator": "vc"},
+    "catalog.unmappedcode": {"catalog": "vc", "administrator": "vc"},
     "catalog.taxrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "catalog.shippingrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "offers.offer": dict.fromkeys(ALL, "v"),

@@ -237,8 +237,10 @@ class UnmappedForm(_UnmappedForm):
 
 @admin.register(UnmappedCode, site=site)
 class UnmappedCodeAdmin(BackOffice):
-    """Choose the product that a code means; orders with it are sellable from the next launch on."""
+    """Choose the product that a code means; orders with it are sellable from the next launch on. What was ordered is an
+    element of a chart: the policy table gives it to the catalog team and to nobody else."""
 
+    may_view = CATALOG
     may_change = CATALOG
     may_add = False
     form = UnmappedForm
