@@ -113,7 +113,9 @@ class FakeEhr:
     def _fits(self, one: Resource, asked: Asked) -> bool:
         owner = (one.get("subject") or one.get("beneficiary") or one.get("for") or {}).get("reference")
         wanted = dict(asked.query)
-        known = [f"{found.get('system')}|{found.get('value')}" for found in one.get("identifier", [])]
+        said = one.get("identifier")
+        rows = [found for found in said if isinstance(found, Mapping)] if isinstance(said, list) else []
+        known = [f"{found.get('system')}|{found.get('value')}" for found in rows]
         return (
             wanted.get("patient") in (None, str(owner).removeprefix("Patient/"))
             and ("status" not in wanted or one.get("status") in wanted["status"].split(","))

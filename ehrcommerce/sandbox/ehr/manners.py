@@ -219,6 +219,7 @@ def _outcome_200(order: Order) -> HttpResponse:
 
 
 MANNERS: Final[dict[str, Callable[[Order], HttpResponseBase]]] = {
+    "usual": lambda order: order.usual,  # for the headers that a wish adds
     "html": _html,
     "array": _array,
     "null": _replaced("null"),
