@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 # Commands of the workbench: each is a module there with a main(), run inside `.venv`.
-WORKBENCH = {"demo": "demo", "test": "testing", "screenshots": "screenshots", "prove_reliability": "reliability"}
+WORKBENCH = {
+    "demo": "demo", "test": "testing", "screenshots": "screenshots", "prove_reliability": "reliability",
+    "prove_minimization": "prove_minimization",
+}  # fmt: skip
 SUPPORTED = ((3, 11), (3, 15))
 WELCOME = """Nothing is installed here yet. Start with one of these; each makes what it needs first:
 
@@ -16,6 +19,7 @@ WELCOME = """Nothing is installed here yet. Start with one of these; each makes 
   python3 manage.py test           all tests  (pytest's own arguments may follow)
   python3 manage.py screenshots    the pictures of docs/pictures.md
   python3 manage.py prove_reliability   kills processes while people buy, and counts  (--seed N, --nightly)
+  python3 manage.py prove_minimization  shows that nothing leaves the chart but what the table names  (--seed N)
 
 After that all other commands work too: python3 manage.py help lists them."""
 

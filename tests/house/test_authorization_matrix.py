@@ -16,6 +16,7 @@ COMMANDS = {
     "patient_export": "enters the one it is told", "patient_erase": "enters the one it is told",
     "reconcile": "enters one after the other",
     "audit": "enters the one it is told, or one after the other", "export_consents": "enters the one it is told",
+    "show_opened": "enters one after the other",
 }  # fmt: skip
 
 

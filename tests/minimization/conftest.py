@@ -1,0 +1,25 @@
+"""The running system, its control desk, and the table that `prove_minimization` prints."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ehrcommerce.workbench import fixtures
+from tests.journeys.conftest import desk
+
+__all__ = ["desk"]
+Tell = Callable[[str, str], None]
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Tell:
+    """A line of the table."""
+    return lambda what, value: record_property(what, value)
+
+
+@pytest.fixture
+def server_log(pytestconfig: pytest.Config) -> Path | None:
+    """PostgreSQL's own; None where the server was given to us."""
+    stack = pytestconfig.stash[fixtures.STACK]
+    return None if stack.postgres.child is None else stack.postgres.child.log
