@@ -116,6 +116,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "fulfillment.fulfillment": {_C.STATE: "supplier state reason supplier_reference checked_at", _C.ITEM: "kind"},
     "ehr.ehrconnection": {_C.PARTNER: "*", _C.CREDENTIALS: "client_secret"},
     "ehr.ehrissuer": {_C.PARTNER: "*"},
+    "ehr.hookclient": {_C.PARTNER: "*"},
     "ehr.ehrsession": {
         _C.STATE: "public_id user connection scope started_at seen_at ends_at ended_at",
         _C.CREDENTIALS: "access_token refresh_token launch_key", _C.CLINICAL: "patient",

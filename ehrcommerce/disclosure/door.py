@@ -4,15 +4,16 @@ Each disclose_*() does the same five things: require the agreement with the EHR,
 this patient, let the table cut it down, write the audit row. Then it forgets. No database work happens while the EHR
 is asked, and no network call happens in a transaction of ours: call these outside of one."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.disclosure import extract, fhir, medication, people, plans, values
+from ehrcommerce.disclosure import extract, fhir, hook_calls, medication, people, plans, values
 from ehrcommerce.disclosure.access import FhirAccess
 from ehrcommerce.disclosure.errors import ChartUnreadable, Fault, WrongResource, busy_s, in_words
 from ehrcommerce.disclosure.fhir import Found
+from ehrcommerce.disclosure.hook_calls import HookCall
 from ehrcommerce.disclosure.pull import Pull, reason_of
 from ehrcommerce.disclosure.values import Json, Reference
 from ehrcommerce.policy import derive, schema, table
@@ -355,3 +356,30 @@ def disclose_user(access: FhirAccess, fhir_user_reference: str, *, by: Actor, at
     facts = people.practitioner(came[reference], purpose=table.SIGN_IN)
     pull.end(("Practitioner",))
     return facts
+
+
+def disclose_hook(
+    access: FhirAccess, body: bytes, *, hook: str, is_ours: Callable[[str], bool], by: Actor, at: datetime
+) -> HookCall:
+    """What a CDS Hooks call says, from the bytes that came: nothing is asked of the EHR. `access` is of the connection, with
+    no patient and no token. An order of another patient is left out, and so is every order of another FHIR server.
+
+    Raises NoAgreement and hook_calls.BadHookCall.
+    """
+    call = hook_calls.opened(body, hook)
+    access = replace(access, patient_id=call.patient_id)
+    pull = Pull(access, by, at, "hook.read", KINDS, table.CLINICIAN, f"chart:{access.customer_key}")
+    pull.begin()
+    heard = HookCall(call.server, call.patient_id, call.user)
+    if call.server and not is_ours(call.server):
+        pull.end((), outcome="refused", reason="other_server")
+        return heard
+    if hook == hook_calls.ORDER_DISPATCH:
+        heard = replace(heard, named=hook_calls.dispatched(call, access.base))
+    elif hook in hook_calls.WITH_DRAFTS:
+        chart = replace(_chart(pull), found=_brought(hook_calls.resources(call), "Medication", "Practitioner"))
+        ours = [raw for raw in hook_calls.drafts(call, hook, access.base) if extract.belongs(raw, chart) == "ours"]
+        names = [(str(raw["resourceType"]), values.code(raw.get("id"))) for raw in ours]
+        heard = replace(heard, drafts=tuple(zip(names, _packets(ours, chart, access), strict=True)))
+    pull.end(sorted({kind for (kind, _), _ in heard.drafts}))
+    return heard

@@ -10,7 +10,7 @@ class EhrConfig(AppConfig):
     def ready(self) -> None:
         """What others may ask of this room without importing it: its chores and its eraser."""
         from ehrcommerce.disclosure import retention
-        from ehrcommerce.ehr import drain, forgetting, inbox, listening, polling, revocation, sessions, versions
+        from ehrcommerce.ehr import cds_cards, drain, forgetting, inbox, listening, polling, revocation, sessions, versions
         from ehrcommerce.outbox import chores, handlers
         from ehrcommerce.policy.keeping import IN_MEMORY, INBOX, OFFER
 
@@ -27,3 +27,6 @@ class EhrConfig(AppConfig):
         ids = ("ehr.ChartReference.resource_id", "ehr.ChartReference.patient_id")
         retention.register("chart_references", forgetting.erase_references, dict.fromkeys(ids, OFFER))
         retention.FORGETTERS["chart_references"] = forgetting.forget
+        chores.register("ehr.hook_calls", every_s=300, work=cds_cards.tidy)
+        retention.register("cards", cds_cards.erase, {"ehr.AppContext.orders": IN_MEMORY})
+        retention.FORGETTERS["cards"] = cds_cards.forget

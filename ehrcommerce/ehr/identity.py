@@ -69,13 +69,13 @@ def read_id_token(
     token: str, *, expected: Expected, keys_for: Callable[[str], Sequence[Key]], now_s: float
 ) -> Identity:
     """I1 to I6. `keys_for(kid)` returns the candidates, "" for a token that names none. Raises BadIdentity."""
-    header = _header(token)
+    header = header_of(token)
     alg, kid = header.get("alg"), header.get("kid", "")
     if not isinstance(alg, str) or not isinstance(kid, str) or alg not in expected.algorithms & POSSIBLE_ALGORITHMS:
         raise BadIdentity
     if "crit" in header:
         raise BadIdentity  # RFC 7515, section 4.1.11: nothing that must be understood is understood here
-    claims = _verified(token, alg, [key for key in keys_for(kid) if _fits(key, alg)])
+    claims = verified(token, alg, keys_for(kid))
     _check_hash(claims, alg, expected.access_token)
     _check_parties(claims, expected)
     _check_times(claims, now_s)
@@ -103,7 +103,7 @@ def _patient(value: Any) -> str:
     return value.removeprefix("Patient/") if isinstance(value, str) else ""
 
 
-def _header(token: str) -> dict[str, Any]:
+def header_of(token: str) -> dict[str, Any]:
     """Three parts and no more: an encrypted token has five. `jku`, `x5u`, `jwk` in it are never looked at."""
     parts = token.split(".")
     if len(parts) != 3 or not all(parts) or len(parts[0]) > 12_000:
@@ -119,10 +119,10 @@ def _fits(key: Key, alg: str) -> bool:
     return bool(key.key_type == KIND_OF[alg[0]] and named in (None, alg))
 
 
-def _verified(token: str, alg: str, candidates: Sequence[Key]) -> dict[str, Any]:
+def verified(token: str, alg: str, candidates: Sequence[Key]) -> dict[str, Any]:
     """The claims, if one of the candidates signed them."""
     registry = _Registry(algorithms=[alg], strict_check_header=False)
-    for key in candidates:
+    for key in [each for each in candidates if _fits(each, alg)]:
         try:
             return jwt.decode(token, key, registry=registry, decoder_cls=StrictDecoder).claims
         except (JoseError, ValueError):

@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 from ehrcommerce.accounts import agreements
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.ehr import alerts, client_app, discovery, identity, knob_rules, sessions, smart, users
+from ehrcommerce.ehr import alerts, cds_cards, client_app, discovery, identity, knob_rules, sessions, smart, users
 from ehrcommerce.ehr.discovery import SmartConfiguration
 from ehrcommerce.ehr.errors import (
     AgreementMissing,
@@ -294,7 +294,12 @@ def finish(connection: EhrConnection, attempt: LaunchAttempt, answer: Returned, 
     users.require_let_in(connection, who)
     with transaction.atomic():
         _pin(connection, published.issuer or who.issuer, published, token.tenant, at)
-        return sessions.start(connection=connection, launch_key=attempt.launch_key, answer=token, identity=who, at=at)
+        card = cds_cards.spend(connection, token.app_context, patient=token.patient, user=who.fhir_user, at=at)
+        answer_of_card = replace(token, focus=card) if card is not None else token
+        return sessions.start(
+            connection=connection, launch_key=attempt.launch_key, answer=answer_of_card, identity=who, at=at,
+            from_card=card is not None,
+        )  # fmt: skip
 
 
 def _identity(

@@ -14,12 +14,14 @@ from ehrcommerce.ehr.event_models import (
     Subscription,
     SubscriptionState,
 )
+from ehrcommerce.ehr.hook_models import AppContext, HookClient, HookFeedback, HookToken
 from ehrcommerce.ehr.issuers import canonical_iss
 from ehrcommerce.vault.fields import SealedJson, SealedText
 
 __all__ = [
-    "ChartReference", "EhrConnection", "EhrIssuer", "EhrSession", "InboxState", "LaunchAttempt", "Notification",
-    "PollingWatermark", "Scheme", "SigningKey", "Subscription", "SubscriptionState",
+    "AppContext", "ChartReference", "EhrConnection", "EhrIssuer", "EhrSession", "HookClient", "HookFeedback", "HookToken",
+    "InboxState", "LaunchAttempt", "Notification", "PollingWatermark", "Scheme", "SigningKey", "Subscription",
+    "SubscriptionState",
 ]  # fmt: skip
 
 
@@ -269,7 +271,8 @@ class EhrSession(models.Model):
     patient = SealedText()
     encounter = SealedText()
     fhir_user = SealedText()
-    focus = SealedText(help_text="References of fhirContext, one a line.")
+    focus = SealedText(help_text="References of fhirContext or of a card, one a line.")
+    from_card = models.BooleanField(default=False, db_default=False, help_text="A card of CDS Hooks opened it.")
     need_patient_banner = models.BooleanField(default=True)
     style_url = models.CharField(max_length=255, blank=True)
     intent = models.CharField(max_length=40, blank=True, default="", db_default="")

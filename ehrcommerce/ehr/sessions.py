@@ -55,8 +55,9 @@ _LOCK = 0x45485253  # advisory lock class: "EHRS"
 
 @transaction.atomic
 def start(
-    *, connection: EhrConnection, launch_key: str, answer: TokenAnswer, identity: Identity, at: datetime
-) -> EhrSession:
+    *, connection: EhrConnection, launch_key: str, answer: TokenAnswer, identity: Identity, at: datetime,
+    from_card: bool = False,
+) -> EhrSession:  # fmt: skip
     """The session of a launch, its user (made at the first launch) and its audit row. Raises UserDisabled."""
     user = _user(connection, identity)
     session = EhrSession.objects.create(
@@ -66,7 +67,7 @@ def start(
         encounter=answer.encounter, fhir_user=identity.fhir_user, focus="\n".join(answer.focus),
         need_patient_banner=answer.need_patient_banner,
         style_url=answer.style_url if discovery.is_registered(connection, answer.style_url) else "",
-        intent=answer.intent, tenant=answer.tenant,
+        intent=answer.intent, tenant=answer.tenant, from_card=from_card,
         token_expires_at=at + timedelta(seconds=answer.expires_in_s), renew_at=_renew_at(answer, at), started_at=at,
         seen_at=at,
         ends_at=at + timedelta(seconds=settings.LAUNCH_SESSION_AGE_S),

@@ -57,6 +57,7 @@ class TokenAnswer:
     intent: str = ""
     tenant: str = ""
     names_scope: bool = True
+    app_context: str = field(default="", repr=False)
 
 
 # ------------------------------------------------------------------------------------------------------- the answer
@@ -91,6 +92,7 @@ def parse(
         encounter=_context_id(found, "encounter"), focus=_focus(found.get("fhirContext")),
         need_patient_banner=_banner(found.get("need_patient_banner")), style_url=_said(found, "smart_style_url"),
         intent=_intent(found.get("intent")), tenant=_said(found, "tenant"), names_scope=found.get("scope") is not None,
+        app_context=_said(found, "appContext"),
     )  # fmt: skip
 
 

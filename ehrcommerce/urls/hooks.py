@@ -6,12 +6,13 @@ from django.urls import include, path
 from ehrcommerce.commerce.fulfillment.urls import urlpatterns as suppliers
 from ehrcommerce.commerce.orders.urls import urlpatterns as payments
 from ehrcommerce.ehr.hooks import urlpatterns as notifications
+from ehrcommerce.ehr.views.cds_hooks import urlpatterns as cds_hooks
 from ehrcommerce.ehr.views.keys import jwks
 from ehrcommerce.suppliers.urls import urlpatterns as messages
 from ehrcommerce.urls import health
 
 urlpatterns = [
-    path("hooks/", include(([*payments, *suppliers, *messages, *notifications], "hooks"))),
+    path("hooks/", include(([*payments, *suppliers, *messages, *notifications, *cds_hooks], "hooks"))),
     path(".well-known/jwks.json", jwks, name="jwks"),
     *health.urlpatterns,
 ]

@@ -26,7 +26,7 @@ from ehrcommerce.commerce.checkout import services as checkout
 from ehrcommerce.commerce.offers.models import Offer, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, token_of
 from ehrcommerce.ehr.handles import chart_key
-from ehrcommerce.ehr.models import EhrConnection, EhrSession, Subscription
+from ehrcommerce.ehr.models import EhrConnection, EhrSession, HookClient, Subscription
 from ehrcommerce.ehr.views.stale import SESSION_KEY
 from ehrcommerce.suppliers.models import FileIn, Supplier
 from ehrcommerce.vault import walls
@@ -120,6 +120,10 @@ def more_rows(made: Tenant) -> None:
         ShippingRule.objects.get_or_create(
             organization=clinic, fee_cents=0, state="OR", from_cents=number, starts_on=now.date()
         )
+    HookClient.objects.create(
+        organization=clinic, connection=made.connection, enabled=True, issuer="https://ehr.example.org",
+        jku=f"{made.connection.fhir_base}/keys",
+    )  # fmt: skip
     for name in ("a.csv", "b.csv"):
         FileIn.objects.create(
             organization=clinic, supplier=made.shop.supplier("device"), name=name, at=now, file_digest=name.encode() * 6
@@ -211,7 +215,7 @@ def thing(world: World, address: Address, name: str, principal: str, owner: str)
         "offer_id": lambda: holder.offers[place].public_id, "link_id": lambda: holder.links[place].public_id,
         "payment_id": lambda: holder.payments[place], "slug": lambda: holder.connection.slug, "once": lambda: "nothing",
         "supplier_id": lambda: suppliers(holder)[place], "hook_id": lambda: holder.hooks[place],
-        "content_type_id": lambda: 1, "what": lambda: REVEALED,
+        "content_type_id": lambda: 1, "what": lambda: REVEALED, "service_id": lambda: "order-sign",
     }  # fmt: skip
     return things[name]()
 

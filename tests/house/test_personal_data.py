@@ -48,6 +48,8 @@ PLAIN = {
     "accounts.BreakGlass": {"verdict": CODE},
     "accounts.ProposedChange": {"entity": OPAQUE, "diff": PARTNER},
     "audit.AuditRoot": {"day": CODE, "seal": "a keyed hash over the chain", "root": "a hash over seals"},
+    "ehr.HookClient": {"hooks": CODE, "issuer": PARTNER, "jku": PARTNER, "algs": PARTNER, "tenant": PARTNER},
+    "ehr.AppContext": {"hook": CODE},
     "suppliers.Supplier": dict.fromkeys(
         ("adapter", "name", "base_url", "ca_file", "client_certificate", "licensed_states", "phone", "ca_pem",
          "callback_certificates", "host_key", "account", "sender", "page_origin", "options", "owner", "escalation",

@@ -59,6 +59,9 @@ class Reading:
         focus = [
             self.access.key_of(*reference.split("/", 1)) for reference in session.focus.split() if "/" in reference
         ]
+        # A draft may get another id when it is signed: then a card is as good as the button.
+        if session.from_card and not {order.item.key for order in page.orders} & set(focus):
+            focus = []
         self.rows: list[Row] = rows_of(self.page, user=request.user, today=timezone.localdate(), focus=focus)
 
     def tick(self, keys: list[str], released: Collection[str] = ()) -> None:
