@@ -10,7 +10,17 @@ class EhrConfig(AppConfig):
     def ready(self) -> None:
         """What others may ask of this room without importing it: its chores and its eraser."""
         from ehrcommerce.disclosure import retention
-        from ehrcommerce.ehr import cds_cards, drain, forgetting, inbox, listening, polling, revocation, sessions, versions
+        from ehrcommerce.ehr import (
+            cds_cards,
+            drain,
+            forgetting,
+            inbox,
+            listening,
+            polling,
+            revocation,
+            sessions,
+            versions,
+        )
         from ehrcommerce.outbox import chores, handlers
         from ehrcommerce.policy.keeping import IN_MEMORY, INBOX, OFFER
 

@@ -3,7 +3,6 @@
 import base64
 import json
 import logging
-import random
 import time
 from typing import Any
 
@@ -12,19 +11,15 @@ from django.conf import settings
 from django.db import OperationalError
 from django.db import connection as database
 from django.test import Client
-from hypothesis import given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
 
 from ehrcommerce.audit.models import AuditEvent
-from ehrcommerce.disclosure import extract, hook_calls
 from ehrcommerce.ehr import cds_hooks
 from ehrcommerce.ehr.handles import key_maker
 from ehrcommerce.ehr.models import AppContext, EhrConnection, EhrIssuer, HookToken
 from ehrcommerce.vault import walls
 from tests import factories
 from tests.ehr import cds as clients
-from tests.ehr.cds import Cds, bundle, device
+from tests.ehr.cds import Cds, device
 from tests.ehr.fake_ehr import EC, OTHER, SIGNER, FakeEhr, as_json
 
 pytestmark = pytest.mark.django_db
@@ -375,37 +370,6 @@ def test_an_order_that_has_a_link_already_makes_no_card(cds: Cds, monkeypatch: p
     monkeypatch.setattr("ehrcommerce.commerce.offers.services.newest_by_order", lambda sent: {key: object()})
     assert cds.cards(device()) == []
     assert cds.cards(device("mask-2"))
-
-
-# ------------------------------------------------------------------------------------------------------------------- fuzz
-_leaf = st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.sampled_from(
-    ["Patient/cy-1", "DeviceRequest/mask-1", "draft", "order", "active", "DeviceRequest", "../x", "\x00"]
-)  # fmt: skip
-_json = st.recursive(_leaf, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-    st.sampled_from(["resourceType", "id", "status", "subject", "reference", "code", "coding", "entry", "resource"]),
-    inner, max_size=4), max_leaves=12)  # fmt: skip
-
-
-@given(order=st.dictionaries(st.sampled_from(sorted(device())), _json, max_size=5), context=st.dictionaries(
-    st.sampled_from(["draftOrders", "selections", "dispatchedOrders", "userId", "patientId"]), _json, max_size=3),
-    hook=st.sampled_from(sorted(cds_hooks.SERVICES)), seed=st.integers())  # fmt: skip
-@examples(max_examples=150)
-def test_whatever_stands_in_a_call_is_answered(order: Any, context: Any, hook: str, seed: int) -> None:
-    """The door reads it, or refuses it by name."""
-    entries = bundle({**device(), **order}, *([order] if random.Random(seed).random() < 0.3 else []))
-    said = {"patientId": "cy-1", "userId": "Practitioner/ada", "draftOrders": entries, **context}
-    body = json.dumps({"hook": hook, "context": said}).encode()
-    try:
-        call = hook_calls.opened(body, hook)
-    except hook_calls.BadHookCall:
-        return
-    base = "https://ehr.example.org/fhir"
-    chart = extract.Chart(base, call.patient_id, lambda kind, name: f"{kind}/{name}", factories.NOW.date())
-    for place, raw in enumerate(hook_calls.drafts(call, hook, base)):
-        if extract.belongs(raw, chart) == "ours":
-            extract.order(raw, chart, place=place)
-    list(hook_calls.resources(call))
-    hook_calls.dispatched(call, base)
 
 
 def test_an_unreachable_key_address_is_401_and_not_500(cds: Cds) -> None:
