@@ -186,7 +186,8 @@ def _signed_in(user: User, *, code: bool) -> dict[str, str]:
 def path_of(world: World, address: Address, principal: str, owner: str) -> str:
     """The address with the names of things that belong to `owner`, seen from `principal`."""
     route = "/" + address.route
-    inner = address.fields[-1] if address.fields else ""
+    named = [each for each in address.fields if each != "service_id"]  # the name of a service is nobody's
+    inner = named[-1] if named else ""
     for name in address.fields:
         # Of a launch and something below it, the launch is the principal's own: only what is below changes hands.
         whose = owner if name == inner else OWN
