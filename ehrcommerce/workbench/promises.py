@@ -144,7 +144,6 @@ NOT_BUILT: Mapping[str, str] = {
     "F32": "the EHR's events are not in the harness yet",
     "F33": "the EHR's events are not in the harness yet",
     "F36": "the EHR's events are not in the harness yet",
-    "F44": "two sweepers run in every crash test; no test stops one of them alone",
     "F47": "no test ends a link in the hour that summer time takes",
     "F48": "no test of DNS",
     "F55": "no test ends a plan between the answer and the payment",

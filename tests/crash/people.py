@@ -200,6 +200,8 @@ ENDS = {
     "stopped": {("cancelled", "voided")},
     "unconsented": {("cancelled", "voided")},
     "unpaid": {("quoted", "none")},
+    # Its supplier does nothing at all.
+    "left": {("dispatched", "authorized"), ("refused", "voided")},
 }
 
 

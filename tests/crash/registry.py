@@ -67,7 +67,7 @@ BUGS = {
     "new_key_on_retry": Bug("a try after a lost answer gets a key of its own", "I2", fault="lost"),
     "other_bytes_on_retry": Bug("a try after a lost answer sends other bytes under the old key", "I2", fault="lost"),
     "new_reference_on_retry": Bug("a try after a lost answer is an order of its own", "I3", fault="lost"),
-    "lost_answer_is_no": Bug("an answer that was lost counts as a refusal", "I3", fault="lost"),
+    "lost_answer_is_no": Bug("an answer that was lost counts as a refusal", "I3", ending="left", fault="lost"),
     "dispatched_twice": Bug("the unique key of effects is gone: two dispatches", "I2"),
     "done_unsent": Bug("the row says done before anything was sent", "I1"),
     "no_repull": Bug("the chart is not read again before the dispatch", "I6"),

@@ -1,6 +1,7 @@
 """Processes kill themselves at named places while people buy: nothing is lost, nothing is doubled, and the money is
 right to the cent. [REL-P1, P2, P3, P24, P25, F1, F2, F3, F4]"""
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -63,9 +64,11 @@ def slowest_recovery(town: Town, database: Database) -> float:
 
 
 def judge(town: Town, buyers: list[Buyer], since: float) -> Verdict:
-    verdict = Oracle(town, buyers, since=since).verdict()
+    oracle = Oracle(town, buyers, since=since)
+    verdict = oracle.verdict()
     if verdict.breaks:
-        path = keep(f"kills-{seed()}", "\n".join([*map(str, verdict.breaks), town.logs()]))
+        journal = (json.dumps(entry, default=str) for entry in oracle.journal)
+        path = keep(f"kills-{seed()}", "\n".join([*map(str, verdict.breaks), *journal, town.logs()]))
         pytest.fail(f"seed {seed()}, journals and logs: {path}\n" + "\n".join(map(str, verdict.breaks)), pytrace=False)
     return verdict
 

@@ -2,7 +2,6 @@
 never comes. [REL-P6, F5, F6, F16, F42]"""
 
 import json
-import random
 import socket
 import threading
 import time
@@ -12,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psycopg
 import pytest
 
-from ehrcommerce.workbench.rotation import rotating, seed
+from ehrcommerce.workbench.rotation import rotating
+from tests.crash.nemesis import Nemesis
 from tests.crash.proxy import KINDS, Proxy
 from tests.crash.test_kills import buy, judge
 from tests.crash.told import tell
@@ -23,7 +23,6 @@ from tests.journeys.database import Database
 # What is hit, by the first line of its request.
 CALLS = (b"POST /devices/orders ", b"/capture HTTP", b"POST /messages ")
 CASES = [(kind, call) for kind in KINDS if kind != "half_close" for call in CALLS]
-IN_DOUBT = ("drop_answer", "reset")
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -109,31 +108,24 @@ def test_a_commit_in_doubt_is_either_done_or_not(town: Town, database: Database,
         direct.execute("DROP TABLE doubt")
 
 
-def test_lying_wires_lose_and_double_nothing(town: Town, desk: Desk, database: Database) -> None:
+def test_lying_wires_and_a_nemesis_lose_and_double_nothing(town: Town, desk: Desk, database: Database) -> None:
+    """Answers of partners go astray while commits come into doubt, sessions end, Redis forgets and falls silent, a worker
+    sleeps past its lease, and one of two sweepers stands still. [REL-P4, P5, P8, F37, F39, F43, F44]"""
     cases = rotating(CASES, keep=5)
-    partners, books = town.site.partner_wire, town.site.database_wire
-    since, before = time.time(), (len(partners.hits), len(books.hits))
+    for start in range(0, len(cases), 5):
+        _round(town, desk, database, cases[start : start + 5])
+
+
+def _round(town: Town, desk: Desk, database: Database, cases: list[tuple[str, bytes]]) -> None:
+    partners = town.site.partner_wire
+    since, before = time.time(), len(partners.hits)
     for kind, call in cases:
         partners.arm(kind, call, after=20, delay_s=3.0)
-    ends = threading.Event()
-    nemesis = threading.Thread(target=_doubt_commits, args=(books, ends), daemon=True)
-    nemesis.start()
-    try:
+    with Nemesis(town) as nemesis:
         buyers = buy(town, desk, database, [("device", "delivered", False), ("device", "refunded", False)] * 2)
-    finally:
-        ends.set()
-        nemesis.join(5)
-        for wire in (partners, books):
-            wire.faults.clear()
+    partners.faults.clear()
     verdict = judge(town, buyers, since)
-    faults = len(partners.hits) - before[0], len(books.hits) - before[1]
-    tell("faults", **verdict.counts, faults=sum(faults))
-    assert faults[0] == len(cases)
-    assert faults[1] > 0
-
-
-def _doubt_commits(books: Proxy, ends: threading.Event) -> None:
-    """Every second or so some commit of some process is in doubt."""
-    choice = random.Random(seed())
-    while not ends.wait(choice.uniform(0.5, 2.0)):
-        books.arm(choice.choice(IN_DOUBT), b"COMMIT")
+    hits = len(partners.hits) - before
+    tell("faults", **verdict.counts, faults=hits + nemesis.faults, by_name=nemesis.done)
+    assert hits == len(cases)
+    assert all(nemesis.done.values()), nemesis.done
