@@ -44,9 +44,9 @@ def test_where_an_invariant_breaks_the_command_ends_with_one_and_names_journals_
 
 def test_a_mark_belongs_to_its_test_or_to_the_whole_file(tmp_path: Path) -> None:
     (tmp_path / "test_x.py").write_text(
-        '"""Words. [REL-P4, F37]"""\n\n\n# REL-F17\ndef test_a() -> None:\n    pass\n\n\n\n'
+        '"""Words. [REL-P4, F37-F38]"""\n\n\n# REL-F17\ndef test_a() -> None:\n    pass\n\n\n\n'
         'def test_b() -> None:\n    """(REL-P8)"""\n'
     )
     assert promises.marked(tmp_path) == {
-        "P4": ["test_x.py"], "F37": ["test_x.py"], "F17": ["test_x.py::test_a"], "P8": ["test_x.py::test_b"],
+        "P4": ["test_x.py"], "F37": ["test_x.py"], "F38": ["test_x.py"], "F17": ["test_x.py::test_a"], "P8": ["test_x.py::test_b"],
     }  # fmt: skip
