@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ehrcommerce.workbench import promises, reliability
+from ehrcommerce.workbench import promises, reliability, rotation
 
 TOLD = [
     {
@@ -34,7 +34,7 @@ def test_where_an_invariant_breaks_the_command_ends_with_one_and_names_journals_
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(pytest, "main", lambda words: 1)
-    for name in (reliability.WHERE, reliability.SHARD, reliability.SEED):
+    for name in (reliability.WHERE, reliability.SHARD, rotation.SEED):
         monkeypatch.setenv(name, "7")  # put back afterwards
     assert reliability.main(["--seed", "7"]) == 1
     said = capsys.readouterr().out
