@@ -26,7 +26,8 @@ class Nemesis:
     """Works in a thread until `end`, and leaves everything running."""
 
     def __init__(self, town: Town) -> None:
-        self.town, self.done = town, dict.fromkeys(self._acts(), 0)
+        self.town = town
+        self.done = dict.fromkeys(self._acts(), 0)
         self._ends, self._choice = threading.Event(), random.Random(seed())
         self._frozen: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._work, name="nemesis", daemon=True)

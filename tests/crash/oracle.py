@@ -137,18 +137,36 @@ class Oracle:
             act, _, reference = name.partition(":")
             if reference not in buyer.subjects:
                 continue
-            keys = {_header(entry, "idempotency-key") for entry in entries}
-            bytes_sent = {entry["body"] for entry in entries}
-            if len(keys) > 1 and not (act == "refund" and self._many_refunds(reference)):
-                yield "I2", f"{act} of {reference} went out under {len(keys)} keys"
-            elif len(bytes_sent) > len(keys):
-                yield "I2", f"{act} of {reference} went out with other bytes under the same key"
+            whole = [entry for entry in entries if entry["body"]]  # others broke off on the way
+            keys = {_header(entry, "idempotency-key") for entry in whole}
             if "" in keys:
                 yield "I2", f"{act} of {reference} went out without a key"
+            if len({entry["body"] for entry in whole}) > len(keys):
+                yield "I2", f"{act} of {reference} went out with other bytes under the same key"
+            if len(keys) > 1 and not (act == "refund" and self._many_refunds(reference)):
+                yield from self._another_key(act, reference, whole)
         for effect in self._effects(buyer, "kind = 'fulfillment.notify'"):
             told = [row for row in self.messages if row["reference"] == str(effect["public_id"])]
             if len(told) > 1:
                 yield "I2", f"the patient got {len(told)} messages of one effect"
+
+    def _another_key(self, act: str, reference: str, entries: list[Row]) -> Iterator[tuple[str, str]]:
+        """A processor may keep an error under a key for ever, so an act on money gets another key after the processor was
+        asked and knew nothing of it; never before, and nothing else ever does (REL-F20)."""
+        for first, second in pairwise(sorted(entries, key=lambda entry: float(entry["started"]))):
+            if _header(first, "idempotency-key") == _header(second, "idempotency-key"):
+                continue
+            asked = act not in ("orders", "messages") and any(
+                entry["method"] == "GET" and entry["path"].startswith("/pay/sessions") and entry["status"] == 200
+                and reference in f"{entry['query']}{entry['answer']}"
+                and first["started"] <= entry["started"] <= second["started"]
+                for entry in self.journal
+            )  # fmt: skip
+            if not asked:
+                yield "I2", f"{act} of {reference} went out under another key, and nobody had asked"
+        done = {_header(entry, "idempotency-key") for entry in entries if entry["status"] in (200, 201)}
+        if len(done) > 1:
+            yield "I2", f"{act} of {reference} was done under {len(done)} keys"
 
     def _many_refunds(self, reference: str) -> bool:
         """Several refunds of one payment are right where several were planned."""

@@ -126,17 +126,18 @@ class Proxy:
                 pass
             return False
         if fault.kind == "duplicate":
+            data = _whole(client, data)
             with socket.create_connection(self.target, timeout=10) as second:
                 second.sendall(data)
                 server.sendall(data)
                 second.recv(CHUNK)
             return True
+        # Whatever is left of the request still passes; it is the answer that does not come through.
         gate.left = {"drop_answer": 0, "cut": fault.after}.get(fault.kind, -1)
         server.sendall(data)
         if fault.kind == "half_close":
             server.shutdown(socket.SHUT_WR)
-        gate.shut.wait(20)
-        return False
+        return True
 
     def _answers(self, client: socket.socket, server: socket.socket, gate: "Gate") -> None:
         with suppress(OSError):
@@ -148,7 +149,6 @@ class Proxy:
                 gate.left -= min(len(data), gate.left)
                 if gate.left == 0:
                     break
-        gate.shut.set()
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
 
@@ -158,4 +158,14 @@ class Gate:
 
     def __init__(self) -> None:
         self.left = -1
-        self.shut = threading.Event()
+
+
+def _whole(client: socket.socket, data: bytes) -> bytes:
+    """The rest of a request whose head came alone."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next(
+        (line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b"0"
+    )
+    while len(body) < int(length):
+        body += client.recv(CHUNK)
+    return head + b"\r\n\r\n" + body

@@ -22,7 +22,7 @@ SHARD = "EHRC_PROOF_SHARD"
 KILLS_A_NIGHT = 1500
 IN_FOUR_RUNS = -(-len(POINTS) // 4)
 WANTED = [
-    ("prescription", "delivered", True), ("device", "refunded", False), ("device", "refused", False),
+    ("prescription", "delivered", True), ("prescription", "refunded", True), ("device", "refused", False),
     ("kit", "cancelled", False), ("device", "delivered", False),
 ]  # fmt: skip
 
