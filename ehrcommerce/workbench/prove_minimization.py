@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
         staging = importlib.import_module("tests.minimization.staging")
         return int(staging.main(options, rotation.seed()))
     table = Table()
-    wanted = [TESTS, *QUIET, *(["--nightly"] if options.nightly else [])]
+    wanted = [TESTS, *QUIET, f"--ignore={TESTS}/test_staging.py", *(["--nightly"] if options.nightly else [])]
     code = int(pytest.main(wanted, plugins=[table]))
     table.show(code)
     return 0 if code == 0 else 1

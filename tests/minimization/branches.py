@@ -380,6 +380,7 @@ def a_sale_that_leaks(drive: Drive) -> None:
         drive.until(offer, "authorized", money="authorized")
         drive.move(offer, "accepted")
         cy.visitor.get(f"{cy.live.app_url}/c/follow/")
+        drive.launch(ada, chart)
 
 
 # After the others: the EHR's faults open the breaker of its connection, and the staff looks at what came of it all.

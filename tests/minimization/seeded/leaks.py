@@ -25,7 +25,7 @@ LEAKS: tuple[Seeded, ...] = (
     Seeded("a log of bytes, compressed and in base64", "Patient", "identifier.value", _WEB),
     Seeded("a print in the worker, spelled as a date", "Patient", "birthDate", ("log of worker, DEBUG",)),
     Seeded("the __str__ of a model", _RX, "statusReason.text", _ADMIN),
-    Seeded("the title of an admin page", _RX, "supportingInformation.display", _ADMIN),
+    Seeded("a remark under an admin page", _RX, "supportingInformation.display", _ADMIN),
     Seeded("a new column", _RX, "courseOfTherapyType.text", ("database, raw",)),
     Seeded("a value in a sealed packet", "ServiceRequest", "performer.display", ("database, opened",)),
     Seeded("a value of the audit", _RX, "dosageInstruction.site.text", ("audit trail",)),

@@ -70,6 +70,6 @@ def _label(adapter: str, said: Callable[[], str]) -> None:
 @leak("a name to the payer")
 def _(said: Callable[[], str]) -> None:
     def named(facts: Any, *_: Any) -> Any:
-        return tuple(replace(one, payer_name=f"{one.payer_name} {said()}") for one in facts)
+        return tuple(replace(one, group=f"{one.group} {said()}") for one in facts)
 
     after("ehrcommerce.disclosure.plans.plans", named)

@@ -152,14 +152,6 @@ def _(said: Callable[[], str]) -> None:
     after("ehrcommerce.accounts.models.Organization.__str__", lambda text, *_: f"{text} {said()}")
 
 
-@leak("the title of an admin page")
-def _(said: Callable[[], str]) -> None:
-    after(
-        "django.contrib.admin.AdminSite.each_context",
-        lambda context, *_: {**context, "site_title": said(), "site_header": said()},
-    )
-
-
 # ---------------------------------------------------------------------------------------------------------- at rest
 @leak("a new column")
 def _(said: Callable[[], str]) -> None:
@@ -339,6 +331,11 @@ def _(said: Callable[[], str]) -> None:
 @leak("the page before identity, in capitals")
 def _(said: Callable[[], str]) -> None:
     _on("/l/", _append(lambda: f"<p>{said().upper()}</p>"))
+
+
+@leak("a remark under an admin page")
+def _(said: Callable[[], str]) -> None:
+    _on("/admin/", _append(lambda: f"<p>{said()}</p>"), status=200)
 
 
 @leak("a comment in the patient's page, reversed")
