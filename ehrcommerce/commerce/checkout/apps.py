@@ -8,7 +8,7 @@ class CheckoutConfig(AppConfig):
 
     def ready(self) -> None:
         from ehrcommerce.audit import traces
-        from ehrcommerce.commerce.checkout import rights
+        from ehrcommerce.commerce.checkout import people, rights
         from ehrcommerce.commerce.checkout import traces as ours
         from ehrcommerce.commerce.checkout.code import SendCode
         from ehrcommerce.commerce.checkout.coverage import AskPlan
@@ -26,3 +26,4 @@ class CheckoutConfig(AppConfig):
         chores.register("erasure requests", every_s=600.0, work=rights.settle_waiting)
         traces.register("order", ours.of_order)
         traces.register("offer", ours.of_offer)
+        traces.register_finder(people.customers_at)

@@ -21,14 +21,18 @@ def customer_of(*, organization_id: int, order: str = "", offer: str = "", conta
         offers = Offer.objects.filter(organization_id=organization_id, public_id=named)
         keys = set(offers.values_list("customer_key", flat=True))
     elif contact:
-        contacts = Contact.objects.filter(
-            organization_id=organization_id, value_digest=contact_digest(organization_id, contact)
-        )
-        keys = set(contacts.values_list("offer__customer_key", flat=True))
+        keys = set(customers_at(organization_id, contact))
     keys.discard("")
     if len(keys) != 1:
         raise NothingHeld
     return keys.pop()
+
+
+def customers_at(organization_id: int, contact: str) -> list[str]:
+    """The keys of everybody who is reached there."""
+    digest = contact_digest(organization_id, contact)
+    contacts = Contact.objects.filter(organization_id=organization_id, value_digest=digest).exclude(value_digest=b"")
+    return sorted(set(contacts.values_list("offer__customer_key", flat=True)) - {""})
 
 
 def _uuid(text: str) -> UUID | None:

@@ -116,6 +116,13 @@ class Contact(models.Model):
     masked = models.CharField(max_length=80)
     carries_link = models.BooleanField(default=False)
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["organization", "value_digest"], name="contact_digest", condition=~models.Q(value_digest=b"")
+            ),
+        ]
+
     if TYPE_CHECKING:
         organization_id: int
 
