@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.contrib.auth.hashers import make_password
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from ehrcommerce.accounts import approvals
 from ehrcommerce.accounts.models import Agreement, Organization, Role, User
 from ehrcommerce.accounts.organizations import create_organization
 from ehrcommerce.commerce.catalog.rules import add_free_rules
@@ -95,3 +96,13 @@ def ehr_session(connection: EhrConnection, user: User, *, at: datetime = NOW, **
         return EhrSession.objects.create(
             organization_id=connection.organization_id, connection=connection, user=user, **{**fields, **changes}
         )
+
+
+def two_agree(clinic: Organization, kind: str, entity: str = "") -> None:
+    """One administrator proposed, another one approved: the act may run once."""
+    at, people = datetime.now(tz=UTC), list[User]()
+    for name in ("proposes", "approves"):
+        user = User.objects.filter(username=f"{name}-{clinic.pk}").first()
+        people.append(user or staff(clinic, username=f"{name}-{clinic.pk}", password="correct horse battery staple"))
+    change = approvals.propose(kind=kind, entity=entity or approvals.act(kind), by=people[0], at=at)
+    approvals.approve(change=change, by=people[1], at=at)

@@ -52,6 +52,12 @@ LATE_AFTER = timedelta(minutes=5)
 class OrganizationAdmin(BackOffice):
     list_display = ["name", "alias", "state", "link_days"]
     may_add = False
+    fieldsets = [
+        (None, {"fields": [("name", "alias"), ("phone", "state"), "time_zone"]}),
+        ("Links and orders", {"fields": [("link_days", "adult_age"), "prescription_max_age_days", "held_words"]}),
+        ("How a patient proves who they are", {"fields": ["match_postal_code", "match_family_name"]}),
+        ("What a patient reads about the law", {"fields": ["privacy_ccpa", "privacy_gdpr"]}),
+    ]
 
 
 class StaffForm(_StaffForm):

@@ -1,22 +1,25 @@
 """Back office: the audit, for the privacy officer. Searched by what the audit holds, one page after the other by key; the
 search itself, each export and each accounting is an event."""
 
+import re
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.views.decorators.http import require_http_methods
 
-from ehrcommerce.accounts import accountings
+from ehrcommerce.accounts import accountings, approvals
 from ehrcommerce.accounts.backoffice import PRIVACY, ReadOnly, staff_of
 from ehrcommerce.accounts.models import User
 from ehrcommerce.accounts.otp import site
@@ -26,6 +29,7 @@ from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.vault import walls
 
 _Answer = TypeVar("_Answer", HttpResponse, StreamingHttpResponse)
+SHOWN = 10
 OUTCOMES = ("success", "failure", "refused", "security", "rejected", "needs_human")
 
 
@@ -36,7 +40,7 @@ class SearchForm(forms.Form):
     actor = forms.CharField(required=False, help_text="Username, or user:<id>, patient:<link id>, supplier:<id>.")
     action = forms.CharField(required=False, help_text="chart.read, or consent. with a dot for all that begin so.")
     entity = forms.CharField(required=False, help_text="order:<id>, link:<id>, payment:<id> ...")
-    patient = forms.CharField(required=False, help_text="Whose data: order:<id or number> or offer:<id>.")
+    patient = forms.CharField(required=False, help_text="Whose data: order:<id or number>, offer:<id> or person:<id>.")
     purpose = forms.CharField(required=False)
     recipient = forms.CharField(required=False, help_text="supplier:<id>, clinician, chart ...")
     outcome = forms.ChoiceField(required=False, choices=[("", "Any"), *((one, one) for one in OUTCOMES)])
@@ -48,6 +52,8 @@ class SearchForm(forms.Form):
         name = str(self.cleaned_data["patient"]).strip()
         if not name:
             return b""
+        if re.fullmatch(r"person:[0-9a-f]{64}", name):  # the audit's own name of them, as pages of holds show it
+            return bytes.fromhex(name.partition(":")[2])
         try:
             trace = traces.trace(walls.current() or 0, name if ":" in name else f"order:{name}")
         except traces.NotTraceable as problem:
@@ -93,6 +99,7 @@ class AuditAdmin(ReadOnly):
         mine = [
             path("accounting/", guard(self.accounting_view), name="audit_accounting"),
             path("export/", guard(self.export_view), name="audit_export"),
+            path("contact/", guard(self.contact_view), name="audit_contact"),
         ]
         return [*mine, *super().get_urls()]
 
@@ -122,7 +129,8 @@ class AuditAdmin(ReadOnly):
         context = {
             **self.admin_site.each_context(request), "title": "Audit log", "opts": self.opts, "form": form,
             "rows": [(row, names.get(row.actor, row.actor), _short(row.entity)) for row in rows],
-            "older": next_page.urlencode() if more else "", "patient": request.GET.get("patient", ""),
+            "older": next_page.urlencode() if more else "",
+            "exports": [request.GET["since"], request.GET["until"]] if asked.since and asked.until else None,
             **(extra_context or {}),
         }  # fmt: skip
         return TemplateResponse(request, "admin/audit/search.html", context, status=200 if form.is_valid() else 400)
@@ -146,15 +154,48 @@ class AuditAdmin(ReadOnly):
             body, kind = accountings.as_csv(user.organization_id, lines), "text/csv; charset=utf-8"
         return _file(HttpResponse(body, content_type=kind), f"accounting.{'pdf' if as_pdf else 'csv'}")
 
-    def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """FHIR AuditEvent after IHE BALP, one a line, for the time that was searched."""
+    def contact_view(self, request: HttpRequest) -> HttpResponse:
+        """A phone number or mail address is posted, so that it stands in no address and no log; the search goes on under
+        the audit's own name of whoever is reached there."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        user, form = staff_of(request), SearchForm(request.GET)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        user, contact = staff_of(request), str(request.POST.get("contact", ""))[:254]
+        keys = traces.customers_at(user.organization_id, contact) if contact.strip() else []
+        _looked(request, "audit.searched", "audit", elements=["contact"], reason=f"found:{len(keys)}")
+        page = reverse("admin:audit_auditevent_changelist")
+        found = [f"{page}?patient={approvals.person(key)}" for key in keys[:SHOWN]]
+        if not found:
+            self.message_user(request, "Nothing is held of anybody who is reached there.", messages.WARNING)
+        elif len(found) > 1:
+            links = format_html_join(", ", '<a href="{}">{}</a>', [(one, n) for n, one in enumerate(found, start=1)])
+            said = format_html("{} people are reached there: {}.", len(keys), links)
+            self.message_user(request, said, messages.WARNING)
+        return HttpResponseRedirect(found[0] if len(found) == 1 else page)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """FHIR AuditEvent after IHE BALP, one a line, for the time that was searched. Everybody's at once: one of the two
+        people who agreed to it presses, once."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        user, form = staff_of(request), SearchForm(request.POST)
         if not form.is_valid() or not (form.cleaned_data["since"] and form.cleaned_data["until"]):
             return HttpResponse("Name both times: From and Before.", status=400, content_type="text/plain")
         since, until = form.cleaned_data["since"], form.cleaned_data["until"]
-        _looked(request, "audit.exported", "audit", elements=["since", "until"])
+        try:
+            with transaction.atomic():
+                approvals.spend(
+                    kind="bulk_export", entity=approvals.act("bulk_export"), organization_id=user.organization_id,
+                    at=timezone.now(), by=user,
+                )  # fmt: skip
+                _looked(request, "audit.exported", "audit", elements=["since", "until"])
+        except approvals.NotApproved as problem:
+            _looked(request, "audit.exported", "audit", elements=["since", "until"], outcome="refused")
+            self.message_user(request, str(type(problem).__doc__), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:accounts_proposedchange_changelist"))
         lines = _inside(user.organization_id, since, until)
         return _file(StreamingHttpResponse(lines, content_type="application/fhir+ndjson"), "audit.ndjson")
 
@@ -185,12 +226,12 @@ def _any_of(rows: "QuerySet[AuditEvent]", word: str) -> "QuerySet[AuditEvent]":
 
 def _looked(
     request: HttpRequest, action: str, entity: str, *, elements: list[str] | None = None, reason: str = "",
-    patient: bytes = b"",
+    patient: bytes = b"", outcome: str = "success",
 ) -> None:  # fmt: skip
     user = staff_of(request)
     audit.record(
         organization_id=user.organization_id, by=user.actor, action=action, entity=entity, at=timezone.now(),
-        elements=elements or (), reason=reason, patient=patient,
+        elements=elements or (), reason=reason, patient=patient, outcome=outcome,
     )  # fmt: skip
 
 

@@ -67,7 +67,11 @@ class ProposedChangeAdmin(ReadOnly):
             user, kind = staff_of(request), approvals.KINDS.get(change.kind)
             may = kind is not None and user.role in kind.roles and not glass_is_broken(request)
             waits = change.state == ProposalState.OPEN
-            context |= {"may_refuse": may and waits, "may_approve": may and waits and change.proposed_by_id != user.pk}
+            other = change.proposed_by_id != user.pk
+            review = kind is not None and kind.review
+            # What was done already is not judged by whoever did it.
+            context |= {"may_refuse": may and waits and (other or not review), "may_approve": may and waits and other}
+            context |= {"review": review, "mine": may and waits and not other}
         return super().change_view(request, object_id, form_url, context)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
@@ -99,7 +103,7 @@ class ProposedChangeAdmin(ReadOnly):
         return HttpResponseRedirect(reverse("admin:accounts_proposedchange_change", args=[pk]))
 
     def propose(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        """An act of a command (keys, export, purge, hold): the command runs once another person approved it."""
+        """An act of a command or a page (keys, export, purge): it runs once another person approved it."""
         user, kind = staff_of(request), str(request.POST.get("kind", ""))
         acts = approvals.acts_of(user)
         if not acts or glass_is_broken(request):
@@ -108,8 +112,9 @@ class ProposedChangeAdmin(ReadOnly):
             return HttpResponseNotAllowed(["POST"])
         if kind in acts:
             try:
-                approvals.propose(kind=kind, entity=f"act:{kind}", by=user, at=timezone.now())
-                self.message_user(request, "Proposed. Another administrator approves it.", messages.SUCCESS)
+                about = str(request.POST.get("about", ""))[:80]
+                approvals.propose_act(kind=kind, about=about, by=user, at=timezone.now())
+                self.message_user(request, "Proposed. Another person of the same right approves it.", messages.SUCCESS)
             except approvals.ApprovalProblem as problem:
                 self.message_user(request, str(type(problem).__doc__), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:accounts_proposedchange_changelist"))

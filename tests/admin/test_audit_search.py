@@ -17,7 +17,8 @@ from ehrcommerce.accounts.models import Role
 from ehrcommerce.audit import accounting, search
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.models import AuditEvent
-from tests.admin.conftest import SignedIn
+from ehrcommerce.commerce.offers.models import Contact, contact_digest
+from tests.admin.conftest import SignedIn, second_approves
 from tests.commerce.shop import Shop
 
 PAGE = "/admin/audit/auditevent/"
@@ -119,17 +120,76 @@ def test_no_cell_is_a_formula(start: str) -> None:
     assert accountings.safe("chart") == "chart"
 
 
+TIMES = {"since": "2020-01-01", "until": "2100-01-01"}
+
+
 def test_an_export_needs_both_times_and_is_written_down(as_role: SignedIn, shop: Shop) -> None:
     shop.place("device")
     client = as_role(Role.PRIVACY)
-    assert client.get(f"{PAGE}export/?since=2020-01-01").status_code == 400
-    answer = client.get(f"{PAGE}export/?since=2020-01-01&until=2100-01-01")
+    assert "search with From and Before first" in client.get(f"{PAGE}?since=2020-01-01").content.decode()
+    assert 'name="until" value="2100-01-01"' in client.get(f"{PAGE}?since=2020-01-01&until=2100-01-01").content.decode()
+    assert client.post(f"{PAGE}export/", {"since": "2020-01-01"}).status_code == 400
+    approved(as_role, shop)
+    answer = client.post(f"{PAGE}export/", TIMES)
     lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]  # type: ignore[attr-defined]
     assert "order.placed" in {coding["code"] for line in lines for coding in line["subtype"]}
     assert AuditEvent.objects.filter(action="audit.exported").count() == 1
 
 
-@pytest.mark.parametrize("where", ["", "export/?since=2020-01-01&until=2100-01-01", "accounting/?patient=x"])
+def approved(as_role: SignedIn, shop: Shop) -> None:
+    as_role(Role.PRIVACY).post("/admin/accounts/proposedchange/propose/", {"kind": "bulk_export"})
+    second_approves(shop.clinic)
+
+
+def test_nobody_exports_everybody_alone_or_twice_or_with_the_approval_of_others(as_role: SignedIn, shop: Shop) -> None:
+    def exports(role: str) -> Any:
+        return as_role(role).post(f"{PAGE}export/", TIMES, follow=True)
+
+    assert "Two people must agree" in exports(Role.PRIVACY).content.decode()
+    approved(as_role, shop)
+    assert "Two people must agree" in exports(Role.ADMINISTRATOR).content.decode()
+    assert exports(Role.PRIVACY)["Content-Type"] == "application/fhir+ndjson"
+    assert "Two people must agree" in exports(Role.PRIVACY).content.decode()
+    rows = AuditEvent.objects.filter(action="audit.exported").order_by("pk")
+    assert [row.outcome for row in rows] == ["refused", "refused", "success", "refused"]
+    assert AuditEvent.objects.filter(action="change.spent").count() == 1
+
+
+@pytest.mark.parametrize("where", ["", "export/", "accounting/?patient=x"])
 @pytest.mark.parametrize("role", [Role.OPERATIONS, Role.CATALOG, Role.INTEGRATION])
 def test_it_is_for_those_who_watch_over_privacy(as_role: SignedIn, role: str, where: str) -> None:
     assert as_role(role).get(PAGE + where).status_code == 403
+
+
+@pytest.mark.parametrize("written", ["(360) 555-0101", "+13605550101", "360.555.0101"])
+def test_a_person_is_found_by_a_phone_number_that_stands_in_no_address(
+    as_role: SignedIn, shop: Shop, written: str
+) -> None:
+    order = shop.place("device")
+    answer = as_role(Role.PRIVACY).post(f"{PAGE}contact/", {"contact": written})
+    ref = audit.patient_ref(order.offer.customer_key).hex()
+    assert answer["Location"] == f"{PAGE}?patient=person:{ref}"
+    assert shown(as_role(Role.PRIVACY).get(f"{answer['Location']}&action=order.placed").content.decode()) == 1
+    row = AuditEvent.objects.filter(action="audit.searched", elements="contact").get()
+    assert (row.reason, "555" in row.entity + row.elements) == ("found:1", False)
+
+
+def test_a_family_at_one_number_is_listed_and_nobody_is_nobody(as_role: SignedIn, shop: Shop) -> None:
+    shop.place("device")
+    shop.place("kit")
+    client = as_role(Role.PRIVACY)
+    both = client.post(f"{PAGE}contact/", {"contact": "+13605550101"}, follow=True).content.decode()
+    assert "2 people are reached there" in both
+    assert both.count("?patient=person:") == 2
+    for nobody in ("+12065550199", "nobody@mail.example", "", "x"):
+        assert "Nothing is held" in client.post(f"{PAGE}contact/", {"contact": nobody}, follow=True).content.decode()
+    assert as_role(Role.OPERATIONS).post(f"{PAGE}contact/", {"contact": "1"}).status_code == 403
+
+
+def test_the_index_of_contacts_is_used(shop: Shop) -> None:
+    shop.place("device")
+    digest = contact_digest(shop.clinic.pk, "+13605550101")
+    found = Contact.objects.filter(organization_id=shop.clinic.pk, value_digest=digest).exclude(value_digest=b"")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert "contact_digest" in found.explain()

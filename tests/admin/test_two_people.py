@@ -28,9 +28,16 @@ def other(shop: Shop) -> Client:
     return signed_in(user)
 
 
+def device_supplier(shop: Shop) -> Supplier:
+    """Whose adapter there is, so that its form can be saved."""
+    supplier = shop.supplier("device")
+    Supplier.objects.filter(pk=supplier.pk).update(adapter="device_http")
+    return Supplier.objects.get(pk=supplier.pk)
+
+
 def supplier_fields(supplier: Supplier, **changes: str) -> dict[str, str]:
     fields = {"name": supplier.name, "port": supplier.port, "adapter": supplier.adapter, "base_url": supplier.base_url,
-              "active": "on"}  # fmt: skip
+              "active": "on", "at_once": "4"}  # fmt: skip
     return {**fields, **changes}
 
 
@@ -51,7 +58,7 @@ def decide(client: Client, change: ProposedChange, verb: str = "approve") -> Any
 
 
 def test_a_new_address_waits_and_another_name_does_not(as_role: SignedIn, shop: Shop, other: Client) -> None:
-    supplier, client = shop.supplier("device"), as_role(Role.INTEGRATION)
+    supplier, client = device_supplier(shop), as_role(Role.INTEGRATION)
     answer = client.post(page_of(supplier), supplier_fields(supplier, base_url=ELSEWHERE, name="Harbor"), follow=True)
     assert "Waits for a second person" in answer.content.decode()
     assert (fresh(supplier).base_url, fresh(supplier).name) == (supplier.base_url, "Harbor")
@@ -66,7 +73,7 @@ def test_a_new_address_waits_and_another_name_does_not(as_role: SignedIn, shop: 
 
 
 def test_whoever_proposes_does_not_approve(as_role: SignedIn, shop: Shop) -> None:
-    supplier, client = shop.supplier("device"), as_role(Role.INTEGRATION)
+    supplier, client = device_supplier(shop), as_role(Role.INTEGRATION)
     client.post(page_of(supplier), supplier_fields(supplier, base_url=ELSEWHERE))
     change = the_proposal()
     assert (
@@ -79,7 +86,7 @@ def test_whoever_proposes_does_not_approve(as_role: SignedIn, shop: Shop) -> Non
 
 
 def test_roles_that_do_not_change_do_not_approve(as_role: SignedIn, shop: Shop) -> None:
-    supplier = shop.supplier("device")
+    supplier = device_supplier(shop)
     as_role(Role.INTEGRATION).post(page_of(supplier), supplier_fields(supplier, base_url=ELSEWHERE))
     for role in (Role.PRIVACY, Role.OPERATIONS, Role.SUPPORT):
         assert decide(as_role(role), the_proposal()).status_code == 403
@@ -87,7 +94,7 @@ def test_roles_that_do_not_change_do_not_approve(as_role: SignedIn, shop: Shop) 
 
 
 def test_a_secret_waits_unseen_and_is_gone_afterwards(as_role: SignedIn, shop: Shop, other: Client) -> None:
-    supplier = shop.supplier("device")
+    supplier = device_supplier(shop)
     as_role(Role.INTEGRATION).post(page_of(supplier), supplier_fields(supplier, new_api_key="key-canary"))
     change = the_proposal()
     assert fresh(supplier).api_key == "key"
@@ -100,7 +107,7 @@ def test_a_secret_waits_unseen_and_is_gone_afterwards(as_role: SignedIn, shop: S
 
 
 def test_a_row_that_changed_meanwhile_makes_the_proposal_void(as_role: SignedIn, shop: Shop, other: Client) -> None:
-    supplier = shop.supplier("device")
+    supplier = device_supplier(shop)
     as_role(Role.INTEGRATION).post(page_of(supplier), supplier_fields(supplier, base_url=ELSEWHERE))
     moved = fresh(supplier)
     moved.base_url = "https://third.example.org"
@@ -110,7 +117,7 @@ def test_a_row_that_changed_meanwhile_makes_the_proposal_void(as_role: SignedIn,
 
 
 def test_a_proposal_ends_after_a_week(as_role: SignedIn, shop: Shop, other: Client) -> None:
-    supplier = shop.supplier("device")
+    supplier = device_supplier(shop)
     as_role(Role.INTEGRATION).post(page_of(supplier), supplier_fields(supplier, base_url=ELSEWHERE))
     ProposedChange.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert "decided, expired or void" in decide(other, the_proposal()).content.decode()
@@ -119,7 +126,7 @@ def test_a_proposal_ends_after_a_week(as_role: SignedIn, shop: Shop, other: Clie
 
 def test_a_new_supplier_begins_switched_off_and_off_needs_nobody(as_role: SignedIn, shop: Shop, other: Client) -> None:
     client = as_role(Role.INTEGRATION)
-    fields = {"name": "New one", "port": "kit", "adapter": "none", "base_url": ELSEWHERE, "active": "on"}
+    fields = supplier_fields(Supplier(name="New one", port="kit", adapter="kit_http", base_url=ELSEWHERE))
     client.post("/admin/suppliers/supplier/add/", fields)
     made = Supplier.objects.get(name="New one")
     assert not made.active
@@ -152,18 +159,49 @@ def digest_of(row: EhrConnection) -> bytes:
     return stands(EhrConnection.objects.get(pk=row.pk), "enabled", GUARDED)
 
 
-@pytest.mark.parametrize("kind", ["keys", "bulk_export", "purge", "legal_hold"])
+@pytest.mark.parametrize("kind", ["keys", "bulk_export", "purge"])
 def test_an_act_of_a_command_is_approved_by_another_and_good_once(as_role: SignedIn, shop: Shop, kind: str) -> None:
-    at, one = timezone.now(), as_role(Role.ADMINISTRATOR)
+    at, one, order = timezone.now(), as_role(Role.ADMINISTRATOR), shop.place("device")
     second = factories.staff(shop.clinic, username=f"admin-two-{shop.clinic.pk}", password=PASSWORD)
-    act: dict[str, Any] = {"kind": kind, "entity": f"act:{kind}", "organization_id": shop.clinic.pk, "at": at}
-    assert one.post("/admin/accounts/proposedchange/propose/", {"kind": kind}).status_code == 302
+    entity = approvals.person(order.offer.customer_key) if kind == "purge" else approvals.act(kind)
+    act: dict[str, Any] = {"kind": kind, "entity": entity, "organization_id": shop.clinic.pk, "at": at}
+    fields = {"kind": kind, "about": order.number}
+    assert one.post("/admin/accounts/proposedchange/propose/", fields).status_code == 302
     with pytest.raises(approvals.NotApproved):
         approvals.spend(**act)
     decide(signed_in(second), the_proposal())
+    with pytest.raises(approvals.NotApproved):
+        approvals.spend(**{**act, "entity": approvals.person("somebody else")})
     approvals.spend(**act)
     with pytest.raises(approvals.NotApproved):
         approvals.spend(**act)
+
+
+def test_an_erasing_names_whose_data_and_shows_it_to_the_second_person(as_role: SignedIn, shop: Shop) -> None:
+    order, client = shop.place("device"), as_role(Role.PRIVACY)
+    page = client.post("/admin/accounts/proposedchange/propose/", {"kind": "purge", "about": "LK-NOBODY"}, follow=True)
+    assert "Say whose data it is about" in page.content.decode()
+    assert not ProposedChange.objects.exists()
+    client.post("/admin/accounts/proposedchange/propose/", {"kind": "purge", "about": order.number})
+    page = as_role(Role.ADMINISTRATOR).get(f"/admin/accounts/proposedchange/{the_proposal().pk}/change/")
+    assert order.number in page.content.decode()
+    assert order.offer.customer_key not in page.content.decode()
+
+
+def test_what_could_not_wait_is_looked_at_by_another_however_late(as_role: SignedIn, shop: Shop, other: Client) -> None:
+    one = staff_user(shop.clinic, Role.ADMINISTRATOR)
+    change = approvals.afterwards(kind="keys_review", what="Keys", why="leak", by=one, at=timezone.now())
+    approvals.expire(organization_id=shop.clinic.pk, at=timezone.now() + timedelta(days=800))
+    for verb in (approvals.approve, approvals.refuse):
+        with pytest.raises(approvals.NeedsAnother):
+            verb(change=change, by=one, at=timezone.now())
+    second = factories.staff(shop.clinic, username=f"admin-two-{shop.clinic.pk}", password=PASSWORD)
+    client = signed_in(second)
+    assert "look at it afterwards" in client.get("/admin/").content.decode()
+    assert "It was not right" in client.get(f"/admin/accounts/proposedchange/{change.pk}/change/").content.decode()
+    assert 'value="keys_review"' not in client.get("/admin/accounts/proposedchange/").content.decode()
+    decide(client, change, "refuse")
+    assert (the_proposal().state, the_proposal().decided_by) == (ProposalState.REFUSED, second)
 
 
 def test_the_database_refuses_one_person_twice(shop: Shop) -> None:

@@ -8,8 +8,8 @@ from django.db import DatabaseError, connection
 from django.test import Client
 from django.utils import timezone
 
-from ehrcommerce.accounts import agreements
-from ehrcommerce.accounts.models import Agreement, Organization, Role
+from ehrcommerce.accounts import agreements, approvals
+from ehrcommerce.accounts.models import Agreement, Organization, Role, User
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.offers import links
@@ -20,7 +20,7 @@ from ehrcommerce.disclosure.consent import Wanted
 from ehrcommerce.disclosure.models import Consent
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import State
-from tests.admin.conftest import signed_in, staff_user
+from tests.admin.conftest import second_approves, signed_in, staff_user
 from tests.commerce.fixtures import commits, shop, transactional_db
 from tests.commerce.shop import CY, Shop
 from tests.factories import agreement
@@ -125,11 +125,23 @@ def test_no_row_is_changed_in_the_back_office(shop: Shop, office: Client) -> Non
     assert Agreement.objects.get(pk=row.pk).party_name == "Other"
 
 
+def test_no_export_leaves_and_no_approval_is_spent_unrecorded(shop: Shop, office: Client) -> None:
+    user = User.objects.get(pk=office.session["_auth_user_id"])
+    change = approvals.propose(kind="bulk_export", entity=approvals.act("bulk_export"), by=user, at=timezone.now())
+    second_approves(shop.clinic)
+    address, times = "/admin/audit/auditevent/export/", {"since": "2026-01-01", "until": "2027-01-01"}
+    with refusing():
+        answer = office.post(address, times)
+    assert (answer.status_code, answer.streaming) == (500, False)
+    change.refresh_from_db()
+    assert change.state == "approved"
+    assert office.post(address, times).streaming
+
+
 @pytest.mark.parametrize(
     "address",
     [
         "audit/auditevent/",
-        "audit/auditevent/export/?since=2026-01-01&until=2027-01-01",
         "audit/auditevent/accounting/?patient={order}",
         "orders/order/{pk}/change/",
         "orders/order/{pk}/history/",

@@ -4,7 +4,8 @@ import base64
 import json
 from io import StringIO
 
-from django.core.management import call_command
+import pytest
+from django.core.management import CommandError, call_command
 from fhirclient.models.consent import Consent as FhirConsent
 
 from ehrcommerce.accounts.models import Organization
@@ -14,7 +15,7 @@ from ehrcommerce.disclosure import consent, consent_export
 from ehrcommerce.disclosure.consent import Wanted
 from ehrcommerce.disclosure.models import Consent
 from ehrcommerce.policy import table
-from tests.factories import NOW
+from tests.factories import NOW, two_agree
 
 CY = audit.Actor("patient", "a-link")
 
@@ -52,6 +53,10 @@ def test_what_was_taken_back_is_inactive_with_its_end(clinic: Organization) -> N
 def test_the_command_writes_each_once_and_says_so_in_the_audit(clinic: Organization) -> None:
     given(clinic)
     out = StringIO()
+    with pytest.raises(CommandError, match="Two people must agree"):
+        call_command("export_consents", organization=clinic.pk, stdout=out)
+    assert out.getvalue() == ""
+    two_agree(clinic, "bulk_export")
     call_command("export_consents", organization=clinic.pk, stdout=out)
     (line,) = out.getvalue().splitlines()
     assert json.loads(line)["resourceType"] == "Consent"

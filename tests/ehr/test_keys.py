@@ -12,8 +12,10 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from pytest_django import DjangoAssertNumQueries
 
+from ehrcommerce.accounts.models import Organization, ProposedChange
 from ehrcommerce.ehr import keys
 from ehrcommerce.ehr.models import SigningKey
+from tests import factories
 
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
@@ -115,7 +117,9 @@ def test_the_key_set_is_read_only(method: str) -> None:
 
 @pytest.mark.smart("K2")
 @pytest.mark.django_db
-def test_the_command_waits_until_every_cache_knows_the_next_keys(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_waits_until_every_cache_knows_the_next_keys(
+    clinic: Organization, capsys: pytest.CaptureFixture[str]
+) -> None:
     keys.public_set()
     with pytest.raises(CommandError, match="Ready at"):
         call_command("rotate_keys")
@@ -131,7 +135,14 @@ def test_the_command_waits_until_every_cache_knows_the_next_keys(capsys: pytest.
     assert not PRIVATE & set(told.split())
     with pytest.raises(CommandError):
         call_command("rotate_keys")
-    call_command("rotate_keys", "--force")
+    where = f"--organization={clinic.pk}"
+    with pytest.raises(CommandError, match="Two people must agree"):
+        call_command("rotate_keys", "--force", where)
+    assert second == {held.kid: held.state for held in keys._all() if held.alg == "RS384"}
+    factories.two_agree(clinic, "keys")
+    call_command("rotate_keys", "--force", where)
+    with pytest.raises(CommandError, match="Two people must agree"):
+        call_command("rotate_keys", "--force", where)
 
 
 @pytest.mark.smart("K2")
@@ -157,11 +168,18 @@ def test_assertions_are_signed_with_the_current_key_only() -> None:
 
 @pytest.mark.smart("K2")
 @pytest.mark.django_db
-def test_after_a_leak_no_key_that_was_in_the_table_is_trusted_or_signs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_after_a_leak_no_key_that_was_in_the_table_is_trusted_or_signs(
+    clinic: Organization, capsys: pytest.CaptureFixture[str]
+) -> None:
     keys.rotate(at=timezone.now(), force=True)  # so that there is a retired one as well
     leaked = {held.kid for held in keys._all()}
     assert len(leaked) == 6
-    call_command("rotate_keys", "--compromised")
+    where = f"--organization={clinic.pk}"
+    with pytest.raises(CommandError, match="say who does it"):
+        call_command("rotate_keys", "--compromised", where)
+    one = factories.staff(clinic, username=f"at-night-{clinic.pk}", password="correct horse battery staple")
+    call_command("rotate_keys", "--compromised", where, f"--by={one.username}", "--reason=laptop lost")
+    assert ProposedChange.objects.get(kind="keys_review").proposed_by == one
     assert not leaked & {key["kid"] for key in keys.public_set()["keys"]}
     assert not SigningKey.objects.filter(kid__in=leaked).exists()
     assert sorted((held.alg, held.state) for held in keys._all()) == [

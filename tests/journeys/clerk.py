@@ -16,15 +16,14 @@ FORGET = "UPDATE otp_totp_totpdevice SET last_t = -1, throttling_failure_count =
 
 
 class Clerk:
-    """Signed in when made."""
+    """Signed in when made. `who`: "second_" for the second administrator."""
 
-    def __init__(self, live: Live, database: Database) -> None:
+    def __init__(self, live: Live, database: Database, who: str = "") -> None:
         self.live, self.visitor = live, Visitor()
         database.rows(FORGET)
         told, page = live.admin, self.visitor.get(f"{live.app_url}/admin/")
-        page = self.visitor.submit(
-            page, "", username=told["username"], password=told["password"], otp_token=code(told["secret"])
-        )
+        name, password, secret = (told[f"{who}{part}"] for part in ("username", "password", "secret"))
+        page = self.visitor.submit(page, "", username=name, password=password, otp_token=code(secret))
         assert page.status == 200, page.text[:400]
         assert page.path == "/admin/", page.text[:400]
 
@@ -33,6 +32,16 @@ class Clerk:
         page = self.visitor.get(urljoin(f"{self.live.app_url}/admin/", path))
         assert page.status == 200, (page.status, page.text[:400])
         return page
+
+
+def two_agree(live: Live, database: Database, kind: str) -> None:
+    """One administrator proposes an act, the other one approves it, each in their own browser."""
+    one, two = Clerk(live, database), Clerk(live, database, "second_")
+    page = one.visitor.submit(one.open("accounts/proposedchange/"), "propose/", kind=kind)
+    assert "Proposed." in page.text
+    row = database.one("SELECT id FROM accounts_proposedchange WHERE kind = %s AND state = 'open'", kind)["id"]
+    page = two.visitor.submit(two.open(f"accounts/proposedchange/{row}/change/"), "approve/")
+    assert "Approved" in page.text
 
 
 def code(secret: str) -> str:

@@ -13,6 +13,7 @@ from fhirclient.models.auditevent import AuditEvent
 
 from ehrcommerce.workbench.live import Live
 from tests.journeys.cast import Ada, Cy, Desk, at, wait_for
+from tests.journeys.clerk import two_agree
 from tests.journeys.database import Database
 from tests.journeys.steps import delivered, order_of, sent, state
 
@@ -106,6 +107,7 @@ def test_the_audit_the_journals_and_the_accounting_are_equal(
         "fulfillment.sending",
     ):
         assert word in who
+    two_agree(live, database, "bulk_export")
     exported = live.run("audit", "export", "--from", "2020-01-01", "--to", "2100-01-01").splitlines()
     for line in exported[-200:]:
         AuditEvent(json.loads(line), strict=True)

@@ -8,9 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
+from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from ehrcommerce.accounts import seeds
+from ehrcommerce.accounts import approvals, seeds, shell
+from ehrcommerce.accounts.models import Organization, ProposedChange
+from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.policy.packets import DEVICE
 from ehrcommerce.suppliers.models import Port, Supplier
@@ -26,9 +29,20 @@ OLD, NEW = {"old": b"o" * 32}, {"new": b"n" * 32}
 @pytest.fixture(autouse=True)
 def this_shop_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests' organizations stand in the same database, under keys that are not configured here."""
+    monkeypatch.setattr(shell, "organization_ids", lambda: [shop.clinic.pk])
     monkeypatch.setattr(rotation, "organizations", lambda: [shop.clinic.pk])
     monkeypatch.setattr(rotation, "OTHERS", {})
     return
+
+
+def agree(clinic: Organization) -> None:
+    factories.two_agree(clinic, "keys")
+
+
+def left_over(clinic: Organization) -> ProposedChange | None:
+    return approvals.approved(
+        kind="keys", entity=approvals.act("keys"), organization_id=clinic.pk, at=timezone.now()
+    )
 
 
 def rotate(**options: Any) -> str:
@@ -58,7 +72,11 @@ def test_everything_moves_and_the_old_key_opens_nothing_that_is_left(shop: Shop)
     others_sealed_anew(shop)
     order = old_world(shop)
     with override_settings(FIELD_KEYS={**NEW, **OLD}):
+        with pytest.raises(CommandError, match="Two people must agree"):
+            rotate()
+        agree(shop.clinic)
         said = rotate()
+        assert left_over(shop.clinic) is None
         assert "Nothing needs another key. Remove from EHRC_FIELD_KEYS: old." in said
     envelopes.forget()
     with override_settings(FIELD_KEYS=NEW):
@@ -76,6 +94,7 @@ def test_an_organization_s_key_is_wrapped_anew_and_its_orders_are_not_touched(sh
         before = DataKey.objects.get(kind="order").wrapped
     envelopes.forget()
     with override_settings(FIELD_KEYS={**NEW, **OLD}):
+        agree(shop.clinic)
         rotate()
     assert DataKey.objects.get(kind="order").wrapped == before
     assert keys.key_id_of(bytes(DataKey.objects.get(kind="organization").wrapped)) == "new"
@@ -108,6 +127,7 @@ def test_a_rotation_that_was_stopped_goes_on_where_it_was(shop: Shop, monkeypatc
         return exchange(*arguments)
 
     with override_settings(FIELD_KEYS={**NEW, **OLD}):
+        agree(shop.clinic)
         monkeypatch.setattr(rotation, "_exchange", dies)
         with pytest.raises(KeyboardInterrupt):
             rotate()
@@ -115,6 +135,21 @@ def test_a_rotation_that_was_stopped_goes_on_where_it_was(shop: Shop, monkeypatc
         before = sum(rotation.everything(write=False).left.values())
         assert "Nothing needs another key." in rotate()
     assert before > 0
+
+
+def test_in_an_emergency_one_begins_at_once_and_another_looks_at_it_afterwards(shop: Shop) -> None:
+    others_sealed_anew(shop)
+    old_world(shop)
+    one = factories.staff(shop.clinic, username=f"at-night-{shop.clinic.pk}", password="correct horse battery staple")
+    with override_settings(FIELD_KEYS={**NEW, **OLD}):
+        for given in ({}, {"by": one.username}, {"by": shop.ada.username, "reason": "the key was in a log"}):
+            with pytest.raises(CommandError, match="In an emergency"):
+                rotate(emergency=True, **given)
+        assert rotation.everything(write=False).left
+        assert "Nothing needs another key." in rotate(emergency=True, by=one.username, reason="the key was in a log")
+    change = ProposedChange.objects.get(kind="keys_review")
+    assert (change.state, change.proposed_by, change.diff[0][2]) == ("open", one, "the key was in a log")
+    assert AuditEvent.objects.filter(action="change.afterwards", actor=str(one.actor)).count() == 1
 
 
 def test_a_row_that_no_key_opens_is_held_named_and_does_not_stop_the_others(shop: Shop) -> None:
@@ -126,6 +161,7 @@ def test_a_row_that_no_key_opens_is_held_named_and_does_not_stop_the_others(shop
     order = old_world(shop)
     with override_settings(FIELD_KEYS={**NEW, **OLD}):
         out = StringIO()
+        agree(shop.clinic)
         with pytest.raises(CommandError, match="Not all was moved"):
             call_command("rotate_encryption_keys", stdout=out, stderr=out)
     assert f"held, not changed: suppliers_supplier.api_key {supplier.public_id}: UnknownKey" in out.getvalue()
@@ -148,6 +184,7 @@ def test_a_writer_that_comes_between_wins(shop: Shop, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(rotation, "_exchange", late)
     with override_settings(FIELD_KEYS={**NEW, **OLD}):
+        agree(shop.clinic)
         rotate()
         assert shop.fresh(order).ship_to["city"] == "Lacey"
 
@@ -181,6 +218,7 @@ def test_readers_and_writers_at_work_notice_nothing(shop: Shop) -> None:
         for thread in threads:
             thread.start()
         try:
+            agree(shop.clinic)
             said = rotate(batch=2)
         finally:
             stop.set()

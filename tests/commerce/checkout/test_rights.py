@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from ehrcommerce.accounts import approvals
 from ehrcommerce.accounts.models import Role, User
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.models import AuditEvent
@@ -89,7 +90,7 @@ def test_an_erased_person_is_found_nowhere_and_the_books_still_balance(
     assert hits(everything_stored(shop)) == [*CANARIES]  # the search can find
     audit.seal(organization_id=shop.clinic.pk)
     balances = [ledger.balance(order, account) for account in ("held", "processor", "patient")]
-    digests = list(OfferLine.objects.filter(offer=order.offer).values_list("digest", flat=True))
+    digests = list(OfferLine.objects.filter(offer=order.offer).order_by("pk").values_list("digest", flat=True))
     receipts = Disclosure.objects.filter(organization_id=shop.clinic.pk).count()
     caplog.clear()
     request = erase(shop, order)
@@ -101,7 +102,7 @@ def test_an_erased_person_is_found_nowhere_and_the_books_still_balance(
     audit.seal(organization_id=shop.clinic.pk)
     assert audit.breaks(organization_id=shop.clinic.pk) == ()
     assert [ledger.balance(order, account) for account in ("held", "processor", "patient")] == balances
-    assert list(OfferLine.objects.filter(offer=order.offer).values_list("digest", flat=True)) == digests
+    assert list(OfferLine.objects.filter(offer=order.offer).order_by("pk").values_list("digest", flat=True)) == digests
     assert Disclosure.objects.filter(organization_id=shop.clinic.pk).count() == receipts > 0
     assert Consent.objects.filter(organization_id=shop.clinic.pk).exists()
 
@@ -258,8 +259,22 @@ def command(name: str, shop: Shop, officer: User, **options: Any) -> str:
     return out.getvalue()
 
 
+def agreed(shop: Shop, order: Order) -> None:
+    factories.two_agree(shop.clinic, "purge", approvals.person(order.offer.customer_key))
+
+
+def test_the_officer_erases_nobody_alone_and_nobody_else(shop: Shop, officer: User) -> None:
+    order = over(shop, DEVICE)
+    factories.two_agree(shop.clinic, "purge", approvals.person("somebody else"))
+    with pytest.raises(CommandError, match="Two people must agree"):
+        command("patient_erase", shop, officer, order=order.number)
+    assert not ErasureRequest.objects.exists()
+    assert Contact.objects.get(offer=order.offer).value
+
+
 def test_the_officer_erases_by_a_phone_number_written_in_another_way(shop: Shop, officer: User) -> None:
     order = over(shop, DEVICE)
+    agreed(shop, order)
     said = command("patient_erase", shop, officer, contact="(360) 555-0101")
     assert said.startswith("Erased.")
     assert hits(everything_stored(shop)) == []
@@ -270,6 +285,7 @@ def test_the_officer_erases_by_a_phone_number_written_in_another_way(shop: Shop,
 
 def test_the_officer_is_told_what_has_to_wait(shop: Shop, officer: User) -> None:
     order = shop.authorized(DEVICE)
+    agreed(shop, order)
     assert "an order is still open" in command("patient_erase", shop, officer, order=order.number)
 
 
@@ -284,7 +300,7 @@ def test_the_officer_exports_into_a_file_of_their_own(shop: Shop, officer: User,
 
 
 def test_a_contact_from_before_the_index_is_found_after_an_hour(shop: Shop, officer: User) -> None:
-    over(shop, DEVICE)
+    agreed(shop, over(shop, DEVICE))
     Contact.objects.filter(organization=shop.clinic).update(value_digest=b"")
     assert chores.CHORES["contact digests"].work(shop.clinic.pk, timezone.now()) == 1
     assert command("patient_erase", shop, officer, contact="+13605550101").startswith("Erased.")
