@@ -25,6 +25,9 @@ from ehrcommerce.commerce.catalog.models import TAX_CLASSES, ShippingRule, TaxRu
 from ehrcommerce.commerce.checkout import services as checkout
 from ehrcommerce.commerce.offers.models import Offer, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, token_of
+from ehrcommerce.commerce.orders.models import Reconciliation
+from ehrcommerce.disclosure import holds
+from ehrcommerce.disclosure.models import PurgeCertificate
 from ehrcommerce.ehr.handles import chart_key
 from ehrcommerce.ehr.models import EhrConnection, EhrSession, HookClient, Subscription
 from ehrcommerce.ehr.views.stale import SESSION_KEY
@@ -128,6 +131,12 @@ def more_rows(made: Tenant) -> None:
         FileIn.objects.create(
             organization=clinic, supplier=made.shop.supplier("device"), name=name, at=now, file_digest=name.encode() * 6
         )
+        Reconciliation.objects.create(
+            organization=clinic, supplier=made.shop.supplier("payment" if name == "a.csv" else "device"),
+            day=now.date(), listed=0, agreed=0, to_compare=0, strays=0, crooked=0, at=now,
+        )  # fmt: skip
+        PurgeCertificate.objects.create(organization=clinic, rule=name, kept="skeleton", rows=1, at=now)
+        holds.place(organization_id=clinic.pk, customer_key=name, why="case", by=made.shop.ada.actor, at=now)
     people = [
         factories.staff(clinic, username=f"book-{name}-{clinic.pk}", password="correct horse battery staple")
         for name in ("one", "two")

@@ -13,6 +13,7 @@ from ehrcommerce.accounts import access
 from ehrcommerce.accounts.access import MATRIX, NOTHING, ROLES, FieldClass
 from ehrcommerce.accounts.models import Role, User
 from ehrcommerce.accounts.otp import site
+from ehrcommerce.policy import derive
 from ehrcommerce.vault.fields import SealedField
 from tests.admin.conftest import SignedIn
 from tests.commerce.shop import Shop
@@ -166,3 +167,26 @@ def test_every_sealed_column_behind_a_page_is_for_nobody_or_revealed_one_by_one(
                 # Why somebody broke the glass is written for those who review it.
                 revealed = revealed or (label, field.name) == ("accounts.breakglass", "note")
                 assert revealed or found is None or set(MATRIX[found].values()) == {NOTHING}, (label, field.name)
+
+
+@pytest.mark.parametrize("field", sorted(derive.viewers()))
+def test_the_policy_and_the_back_office_say_the_same_of_each_field(field: str) -> None:
+    """Who may see a field by the table of the law, and who by the class of its column. A difference has its reason and
+    its page in access.DIFFERENCES, or it is a mistake in one of the two."""
+    by_law = set(derive.viewers()[field]) & {str(role) for role in ROLES}
+    wanted = access.class_of_packet(field)
+    by_class = {str(role) for role in ROLES if access.may(role, wanted) != NOTHING}
+    if field not in access.DIFFERENCES:
+        assert by_class == by_law
+        return
+    assert by_class != by_law, "there is no difference any more: take the line out"
+    page = next(page for model, page in site._registry.items() if model._meta.label_lower == access.DIFFERENCES[field][0])
+    assert {str(role) for role in ROLES if page.has_view_permission(request_of(role))} == by_law
+
+
+def test_the_two_tables_name_the_same_fields() -> None:
+    fields = set(derive.viewers())
+    packets = {one.partition(".")[0] for one in fields}
+    named = {one for one in access.PACKETS if not one.endswith(".*")}
+    assert named | set(access.DIFFERENCES) <= fields
+    assert {one.partition(".")[0] for one in access.PACKETS} == packets

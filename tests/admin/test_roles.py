@@ -15,6 +15,8 @@ from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.offers.models import PurchaseLink
 from ehrcommerce.commerce.orders.models import Reconciliation
+from ehrcommerce.disclosure import holds
+from ehrcommerce.disclosure.models import PurgeCertificate
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.suppliers.models import FileIn
@@ -36,6 +38,8 @@ TABLE: dict[str, dict[str, str]] = {
     "suppliers.filein": dict.fromkeys(ALL, "v"),
     "catalog.product": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "catalog.unmappedcode": {"catalog": "vc", "administrator": "vc"},
+    "disclosure.legalhold": {"privacy": "v", "administrator": "v"},
+    "disclosure.purgecertificate": {"privacy": "v", "administrator": "v"},
     "catalog.taxrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "catalog.shippingrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "offers.offer": dict.fromkeys(ALL, "v"),
@@ -110,6 +114,12 @@ def rows(shop: Shop) -> dict[str, Any]:
             strays=0,
             crooked=0,
             at=timezone.now(),
+        ),
+        "disclosure.legalhold": holds.place(
+            organization_id=shop.clinic.pk, customer_key="k", why="case", by=shop.ada.actor, at=timezone.now()
+        ),
+        "disclosure.purgecertificate": PurgeCertificate.objects.create(
+            organization=shop.clinic, rule="addresses", kept="shipping", rows=1, at=timezone.now()
         ),
         "ehr.ehrconnection": ehr,
         "ehr.ehrsession": session,
