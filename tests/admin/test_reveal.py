@@ -16,6 +16,7 @@ from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.orders.models import Order
 from tests import factories
 from tests.admin.conftest import STAFF, SignedIn, signed_in, staff_user
+from tests.audit.test_refused_insert import refusing
 from tests.commerce.shop import HOME, Shop
 
 WHY = {"reason": "delivery", "note": "Parcel came back, carrier calls"}
@@ -111,3 +112,16 @@ def test_of_another_clinic_there_is_nothing_to_look_at(as_role: SignedIn, shop: 
     stranger = signed_in(staff_user(factories.organization(), Role.FULFILLMENT))
     assert stranger.get(page_of(order)).status_code == 404
     assert as_role(Role.FULFILLMENT).get("/admin/reveal/offers.offer.birth_digest/1/").status_code == 404
+
+
+def test_what_cannot_be_recorded_is_not_shown(as_role: SignedIn, shop: Shop) -> None:
+    """The audit takes no row: no value on the page, no look counted. [REL-P36]"""
+    order, client = shop.dispatched("device"), as_role(Role.FULFILLMENT)
+    assert shown(ask(client, page_of(order), otp_token=code_of(Role.FULFILLMENT, shop)))
+    looked = Reveal.objects.count()
+    client.raise_request_exception = False
+    with refusing():
+        answer = ask(client, page_of(order))
+    assert (answer.status_code, shown(answer)) == (500, False)
+    assert Reveal.objects.count() == looked
+    assert shown(ask(client, page_of(order)))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import DatabaseError, transaction
 
 from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.accounts.models import Agreement
@@ -16,6 +17,7 @@ from ehrcommerce.policy.packets import DispatchFacts, UserFacts
 from ehrcommerce.sandbox.data.demo import demo_resources
 from ehrcommerce.sandbox.data.patients import JOANNA, MARISOL, RUTH
 from ehrcommerce.sandbox.data.shapes import CHART_ONLY
+from tests.audit.test_refused_insert import refusing
 from tests.disclosure.charts import TODAY, patient, prescription
 from tests.disclosure.conftest import AT, Open
 from tests.disclosure.fake_ehr import FakeEhr, Reply, reply
@@ -171,3 +173,16 @@ def test_the_user_is_read_by_the_absolute_address_too(demo: FakeEhr, access: Fhi
 def test_a_user_who_may_not_be_read_has_no_name(demo: FakeEhr, access: FhirAccess, by: Actor) -> None:
     demo.answer("GET Practitioner/ada", Reply(403))
     assert door.disclose_user(access, "Practitioner/ada", by=by, at=AT) == UserFacts("", "")
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_what_cannot_be_recorded_is_not_handed_out(demo: FakeEhr, access: FhirAccess, by: Actor, name: str) -> None:
+    """The chart was read; if the audit cannot say so, nobody gets what was in it. [REL-P36]"""
+    got = []
+    with refusing(), pytest.raises(DatabaseError), transaction.atomic():
+        got.append(DOORS[name](access, by))
+    assert got == []
+    assert demo.asked
+    assert not AuditEvent.objects.exists()
+    DOORS[name](access, by)
+    assert AuditEvent.objects.count() == 1
