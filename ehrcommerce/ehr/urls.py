@@ -22,4 +22,5 @@ urlpatterns = [
     path(f"{_KEY}links/", made.links, name="links"),
     path(f"{_KEY}links/<uuid:link_id>/revoke/", made.revoke, name="revoke"),
     path(f"{_KEY}links/<uuid:link_id>/resend/", made.resend, name="resend"),
+    path(f"{_KEY}links/<uuid:link_id>/withdraw/", made.withdraw, name="withdraw"),
 ]

@@ -11,7 +11,7 @@ from django.db.models import Q
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.fulfillment import payloads, progress, receipting
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, FulfillmentLine
-from ehrcommerce.commerce.offers.models import LIVE_LINK, OfferLine, PurchaseLink
+from ehrcommerce.commerce.offers.models import LIVE_LINK, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders import money, moves
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order, OrderLine
@@ -116,7 +116,7 @@ def hear(
 
 
 @transaction.atomic
-def withdraw_consent(*, order: Order, supplier: Supplier, by: Actor, at: datetime) -> bool:
+def withdraw_consent(*, order: Order, supplier: Supplier, by: Actor, at: datetime, reason: str = "") -> bool:
     """The patient takes a yes back: nothing more goes to this supplier, and what has not left it is asked back (J8).
 
     Returns whether there was a yes. Money follows by itself; what the supplier already has stays in the receipts.
@@ -128,8 +128,24 @@ def withdraw_consent(*, order: Order, supplier: Supplier, by: Actor, at: datetim
         recipient=supplier.party,
         by=by,
         at=at,
+        reason=reason,
     )
     mine = Fulfillment.objects.select_for_update(of=("self",)).select_related("supplier")
     for fulfillment in mine.filter(order=locked, supplier=supplier):
         progress.stop(locked, fulfillment, "consent_withdrawn", code="", by=by, at=at)
     return bool(taken)
+
+
+@transaction.atomic
+def withdraw_for(*, offer: Offer, by: Actor, at: datetime, recipient: str = "", reason: str = "") -> int:
+    """The patient told the clinic that they take their yes back: to one recipient of this purchase, or to everybody.
+    Returns how many there were; what each part does then is what it does when the patient presses it."""
+    clinic, subject = offer.organization_id, str(offer.public_id)
+    live = consent.live(organization_id=clinic, subject=subject, recipient=recipient)
+    ids = {one.recipient.removeprefix("supplier:") for one in live if one.recipient.startswith("supplier:")}
+    suppliers = list(Supplier.objects.filter(organization_id=clinic, public_id__in=ids).order_by("pk"))
+    for order in Order.objects.filter(offer=offer).order_by("pk"):
+        for supplier in suppliers:
+            withdraw_consent(order=order, supplier=supplier, by=by, at=at, reason=reason)
+    consent.withdraw(organization_id=clinic, subject=subject, recipient=recipient, by=by, at=at, reason=reason)
+    return len(live)

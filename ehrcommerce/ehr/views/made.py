@@ -9,15 +9,18 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from ehrcommerce.commerce.fulfillment.services import withdraw_for
 from ehrcommerce.commerce.offers import links as link_services
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState, Offer, PurchaseLink
+from ehrcommerce.disclosure import consent
+from ehrcommerce.disclosure.models import Consent
 from ehrcommerce.ehr.order_rows import progress_of
 from ehrcommerce.ehr.qr import data_uri
 from ehrcommerce.ehr.views.banners import banner_now, patient_key
 from ehrcommerce.ehr.views.guards import ClinicianRequest, clinician_required
 
-UNDO = "undo"
+UNDO, EVERYBODY = "undo", "everybody"
 REASONS = {
     "wrong_items": "Wrong items", "wrong_person": "Wrong person", "patient_asked": "Patient asked",
     "order_changed": "Order changed", "other": "Other",
@@ -83,17 +86,26 @@ def _links_page(request: ClinicianRequest, *, status: int = 200, **more: object)
     found = offers.sent_for(
         organization_id=request.user.organization_id, customer_key=patient_key(request), also=["orders"]
     )
-    rows = [(each, progress_of(each.offer, each.link)) for each in found]
+    rows = [(each, progress_of(each.offer, each.link), _agreed(each.offer)) for each in found]
     return render(
         request, "ehr/links.html", {**banner_now(request), "found": rows, "reasons": REASONS, **more}, status=status
     )
+
+
+def _agreed(offer: Offer) -> list[Consent]:
+    """To whom the patient's yes of this purchase stands now: one of each recipient."""
+    found = consent.live(organization_id=offer.organization_id, subject=str(offer.public_id))
+    return list({one.recipient: one for one in found}.values())
 
 
 @require_GET
 @clinician_required
 def links(request: ClinicianRequest, launch_key: str) -> HttpResponse:
     """C4: this patient's links, newest first, with what can be done about each."""
-    return _links_page(request, taken_back="taken_back" in request.GET)
+    return _links_page(
+        request, taken_back="taken_back" in request.GET, withdrawn="withdrawn" in request.GET,
+        no_yes="no_yes" in request.GET,
+    )  # fmt: skip
 
 
 @require_POST
@@ -120,3 +132,19 @@ def resend(request: ClinicianRequest, launch_key: str, link_id: UUID) -> HttpRes
     link = _link(request, link_id)
     offers.resend(link=link, by=request.user, at=timezone.now())
     return redirect("clinic:sent", launch_key=launch_key, offer_id=link.offer.public_id)
+
+
+@require_POST
+@clinician_required
+def withdraw(request: ClinicianRequest, launch_key: str, link_id: UUID) -> HttpResponse:
+    """The patient told the clinic that they take a yes back, to one recipient or to everybody."""
+    link = _link(request, link_id)
+    wanted = request.POST.get("recipient", "")
+    if not wanted:
+        return _links_page(request, status=422, without_recipient=link.pk)
+    taken = withdraw_for(
+        offer=link.offer, recipient="" if wanted == EVERYBODY else wanted, by=request.user.actor, at=timezone.now(),
+        reason="told_the_clinic",
+    )  # fmt: skip
+    address = reverse("clinic:links", kwargs={"launch_key": launch_key})
+    return redirect(f"{address}?{'withdrawn' if taken else 'no_yes'}")
