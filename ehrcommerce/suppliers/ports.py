@@ -242,6 +242,9 @@ class Carrier(Protocol):
     def track(self, number: str) -> str:
         """shipped | delivered | exception | returned | unknown; "" where the carrier has never heard of it."""
 
+    def read_callback(self, body: Mapping[str, Any]) -> str:
+        """The number of the parcel that a verified callback speaks of; "" for none. A hint: track() is asked."""
+
 
 class Chart(Protocol):
     """Commerce's questions about the chart, answered by the ehr half through the door. Keys are opaque.

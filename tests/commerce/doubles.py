@@ -263,3 +263,6 @@ class FakeCarrier:
     def track(self, number: str) -> str:
         outside_any_transaction()
         return self.word
+
+    def read_callback(self, body: Mapping[str, Any]) -> str:
+        return str(body.get("number", ""))

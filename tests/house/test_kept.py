@@ -21,7 +21,7 @@ BY_THEIR_OWN_END = {
 }  # fmt: skip
 # Personal though they are not sealed.
 ALSO = ("masked", "customer_key", "trust_phrase", "order_key", "birth_digest", "family_digest", "postal_digest",
-        "value_digest")  # fmt: skip
+        "value_digest", "tracking_digest")  # fmt: skip
 # Rows about a request or a hold: they are the proof that it was kept, and go with the organization.
 PROOF = {"disclosure.LegalHold.customer_key", "disclosure.ErasureRequest.customer_key"}
 

@@ -6,17 +6,22 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils import timezone
 
+from ehrcommerce.commerce.fulfillment import progress
+from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment, tracking_digest
 from ehrcommerce.commerce.fulfillment.views import supplier_callback
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.views import payment_callback
+from ehrcommerce.outbox import chores
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.policy.packets import PRESCRIPTION
 from ehrcommerce.suppliers import callbacks
 from ehrcommerce.suppliers.models import CallbackSeen, FileAck, Port, Supplier
+from ehrcommerce.suppliers.ports import SupplyStatus
 from ehrcommerce.vault import walls
 from tests.commerce.shop import CY, Shop
 
@@ -208,3 +213,69 @@ def test_numbers_of_parcels_in_answers_are_forgotten_and_the_answers_later(shop:
     assert FileAck.objects.get(supplier=supplier).tracking_number == ""
     callbacks.forget(shop.clinic.pk, at + timedelta(days=800))
     assert not FileAck.objects.filter(supplier=supplier).exists()
+
+
+def parcel_of(shop: Shop, *numbers: str) -> Fulfillment:
+    """An order on its way in parcels of these numbers."""
+    fulfillment = shop.fulfillment(shop.accepted("device"))
+    with transaction.atomic():
+        order, locked = progress.lock(str(fulfillment.public_id))
+        news = SupplyStatus(str(locked.public_id), "D-1", "shipped", tracking_number=numbers[0])
+        progress.apply(order, locked, news, at=timezone.now())
+    for number in numbers[1:]:
+        Shipment(organization=shop.clinic, fulfillment=locked, shipped_at=timezone.now(), tracking_number=number).save()
+    return locked
+
+
+def told(number: str) -> bytes:
+    return json.dumps({"number": number, "status": "delivered"}).encode()
+
+
+def carrier(shop: Shop) -> Supplier:
+    """Signs like the others."""
+    row = shop.supplier(Port.CARRIER)
+    row.callback_secret = "s3cret"
+    row.save()
+    return row
+
+
+@pytest.mark.parametrize("written", ["SP 1234 5678", "sp-12345678", "SP12345678"])
+def test_a_carrier_s_word_finds_its_parcel_by_the_blind_index_and_the_carrier_is_asked(shop: Shop, written: str) -> None:
+    fulfillment = parcel_of(shop, "SP 1234 5678")
+    assert post(supplier_callback, carrier(shop), told(written)).status_code == 200
+    shop.run("fulfillment.look_parcel")
+    assert shop.fulfillment(fulfillment.order).state == "shipped"  # the body said delivered; the carrier knows nothing
+    shop.carrier.word = "delivered"
+    post(supplier_callback, carrier(shop), told(written))
+    shop.run("fulfillment.look_parcel")
+    assert shop.fulfillment(fulfillment.order).state == "delivered"
+
+
+def test_of_several_parcels_one_does_not_speak_for_the_order(shop: Shop) -> None:
+    parcel_of(shop, "SP1", "SP2")
+    before = looks(shop, "fulfillment.look")
+    assert post(supplier_callback, carrier(shop), told("SP2")).status_code == 200
+    assert (looks(shop, "fulfillment.look"), looks(shop, "fulfillment.look_parcel")) == (before + 1, 0)
+
+
+def test_a_number_of_nobody_or_of_another_clinic_and_a_forged_word_plan_nothing(shop: Shop) -> None:
+    fulfillment = parcel_of(shop, "SP1")
+    for body in (told("SP2"), told(""), b"[]", json.dumps({"number": 7}).encode()):
+        assert post(supplier_callback, carrier(shop), body).status_code == 200
+    assert post(supplier_callback, carrier(shop), told("SP1"), secret="other").status_code == 401
+    assert tracking_digest(shop.clinic.pk, "SP1") != tracking_digest(shop.clinic.pk + 1, "SP1")
+    assert looks(shop, "fulfillment.look_parcel") == 0
+    parcel = fulfillment.shipments.get()
+    parcel.tracking_number = ""
+    parcel.save(update_fields=["tracking_number"])
+    assert not Shipment.objects.get(pk=parcel.pk).tracking_digest
+    post(supplier_callback, carrier(shop), told("SP1"))
+    assert looks(shop, "fulfillment.look_parcel") == 0
+
+
+def test_a_parcel_from_before_the_index_is_found_after_an_hour(shop: Shop) -> None:
+    parcel_of(shop, "SP1")
+    Shipment.objects.filter(organization=shop.clinic).update(tracking_digest=b"")
+    assert chores.CHORES["parcel digests"].work(shop.clinic.pk, timezone.now()) == 1
+    assert bytes(Shipment.objects.get().tracking_digest) == tracking_digest(shop.clinic.pk, "SP1")
+    assert chores.CHORES["parcel digests"].work(shop.clinic.pk, timezone.now()) == 0

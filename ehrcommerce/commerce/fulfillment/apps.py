@@ -14,6 +14,7 @@ class FulfillmentConfig(AppConfig):
             erasing,
             forgetting,
             notify,
+            parcels,
             receivers,
             recheck,
             relook,
@@ -37,20 +38,24 @@ class FulfillmentConfig(AppConfig):
             notify.Notify,
             report.Report,
             forgetting.Forget,
+            tracking.LookAtParcel,
         ):
             handlers.register(handler())
         signals.authorized.connect(receivers.on_authorized, dispatch_uid="fulfillment")
         signals.cancel_wanted.connect(receivers.on_cancel_wanted, dispatch_uid="fulfillment")
         signals.stopped.connect(receivers.on_stopped, dispatch_uid="fulfillment")
         signals.money_moved.connect(receivers.on_money_moved, dispatch_uid="fulfillment")
+        numbers = ("fulfillment.Shipment.tracking_number", "fulfillment.Shipment.tracking_digest")
+        parcel = ("orders.Order.ship_to", *numbers)
         retention.register(
             "addresses",
             erasing.erase_addresses,
-            {"orders.Order.ship_to": SHIP_KEPT, "fulfillment.Shipment.tracking_number": SHIP_KEPT},
+            dict.fromkeys(parcel, SHIP_KEPT),
         )
         contact = ("offers.Contact.value", "offers.Contact.masked", "offers.Contact.value_digest")
         retention.register("contacts", erasing.erase_contacts, dict.fromkeys(contact, CONTACT_KEPT))
         retention.register("packets", erasing.erase_packets, {"offers.OfferLine.packet": OFFER})
         skeleton = ("offers.Offer.customer_key", "offers.Offer.trust_phrase", "offers.OfferLine.order_key")
         retention.register("skeletons", erasing.erase_skeletons, dict.fromkeys(skeleton, SKELETON))
+        chores.register("parcel digests", every_s=3600.0, work=parcels.fill_digests)
         chores.register("complete delivered orders", every_s=600.0, work=work.complete_delivered)

@@ -1,13 +1,14 @@
 """From a paid order to delivered parcels: one Fulfillment for each supplier of an order."""
 
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
 from ehrcommerce.commerce.catalog.models import KINDS
 from ehrcommerce.commerce.orders.states import OrderState
 from ehrcommerce.vault.fields import SealedText
+from ehrcommerce.vault.keys import blind_index
 
 
 class Fulfillment(models.Model):
@@ -57,6 +58,12 @@ class FulfillmentLine(models.Model):
         return str(self.pk)
 
 
+def tracking_digest(organization_id: int, number: str) -> bytes:
+    """The blind index of a parcel's number, however it is written; other organizations have others for the same."""
+    normal = "".join(letter for letter in number.upper() if letter.isalnum())
+    return blind_index(f"parcel.{organization_id}", normal) if normal else b""
+
+
 class Shipment(models.Model):
     """One parcel."""
 
@@ -65,12 +72,34 @@ class Shipment(models.Model):
     fulfillment = models.ForeignKey(Fulfillment, on_delete=models.CASCADE, related_name="shipments")
     carrier = models.CharField(max_length=60, blank=True)
     tracking_number = SealedText()
+    tracking_digest = models.BinaryField(
+        max_length=32, default=b"", db_default=b"", help_text="Blind index: by what a carrier's callback finds it."
+    )
     state = models.CharField(max_length=20, default="shipped")
     shipped_at = models.DateTimeField()
     delivered_at = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["organization", "tracking_digest"], name="parcel_digest",
+                condition=~models.Q(tracking_digest=b""),
+            ),
+        ]  # fmt: skip
+
+    if TYPE_CHECKING:
+        organization_id: int
+
     def __str__(self) -> str:
         return str(self.public_id)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """The index follows the number, also when the number is erased."""
+        written = kwargs.get("update_fields")
+        if written is None or "tracking_number" in written:
+            self.tracking_digest = tracking_digest(self.organization_id, self.tracking_number)
+            kwargs |= {"update_fields": [*written, "tracking_digest"]} if written is not None else {}
+        super().save(*args, **kwargs)
 
     def envelope(self) -> uuid.UUID:
         """Whose key seals its values."""

@@ -20,6 +20,7 @@ PAYMENT_KINDS = ("payment.open", "payment.look", "payment.capture", "payment.voi
 PARCEL_KINDS = (
     "fulfillment.dispatch",
     "fulfillment.look",
+    "fulfillment.look_parcel",
     "fulfillment.track",
     "fulfillment.cancel",
     "fulfillment.attention",

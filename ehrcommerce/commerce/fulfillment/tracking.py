@@ -44,6 +44,19 @@ class Look(Handler):
             progress.note_alive(effect.subject)
 
 
+class LookAtParcel(Look):
+    """One question to the carrier, rung for by its callback about one parcel."""
+
+    kind = "fulfillment.look_parcel"
+
+    def send(self, effect: Effect, body: bytes) -> Outcome:
+        fulfillment = _fulfillment(effect)
+        status = _carrier_news(fulfillment)
+        if status is None:
+            return Refused("not_found")
+        return Done(facts={"status": status})
+
+
 class Track(Handler):
     """The question that returns by itself until the supplier has nothing more to tell: quick at first, then slower."""
 

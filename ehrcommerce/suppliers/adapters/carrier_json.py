@@ -3,6 +3,7 @@
 `options` (left: ours, right: theirs):
   "path": "track/v1/shipments?number={number}"
   "status": "shipments.0.status"      names and places, dots between
+  "callback_number": "data.parcel.number"   where their callbacks name the parcel; "number" if left out
   "words": {"in_transit": "shipped", "handed_over": "delivered", ...}
 
 | their word                          | ours                                      |
@@ -33,6 +34,10 @@ class Adapter(HttpPartner):
         words = options.get("words")
         ours = words.get(word) if isinstance(words, dict) and isinstance(word, str) else None
         return ours if ours in OURS else "unknown"
+
+    def read_callback(self, body: Mapping[str, Any]) -> str:
+        number = _at(body, str(self.supplier.options.get("callback_number", "number")).split("."))
+        return number[:64] if isinstance(number, str) else ""
 
 
 def _at(value: Any, path: list[str]) -> Any:
