@@ -74,7 +74,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "accounts.breakglass": {_C.AUDIT: "* note"},
     "audit.auditevent": {_C.AUDIT: "*"},
     "disclosure.legalhold": {
-        _C.AUDIT: "public_id person why placed placed_by placed_at until stands released released_by released_at",
+        _C.AUDIT: "public_id known_as person why placed placed_by placed_at until stands released released_by released_at",
     },
     "disclosure.purgecertificate": {_C.AUDIT: "*"},
     "outbox.effect": {

@@ -86,12 +86,16 @@ class LegalHoldAdmin(ReadOnly):
     """While one stands, nothing of this person is erased, by no clock and by no wish."""
 
     may_view = PRIVACY
-    list_display = ["person", "why", "stands", "placed_at", "until", "released_at"]
+    list_display = ["known_as", "why", "stands", "placed_at", "until", "released_at"]
     ordering = ["-id"]
     fields = ["person", "why", ("placed", "placed_at", "until"), ("released", "released_at")]
     readonly_fields = ["person", "placed", "released"]
     change_list_template = "admin/disclosure/legalhold/change_list.html"
     change_form_template = "admin/disclosure/legalhold/change_form.html"
+
+    @admin.display(description="person")
+    def known_as(self, hold: LegalHold) -> str:
+        return approvals.person(hold.customer_key)[:19]
 
     @admin.display(description="person")
     def person(self, hold: LegalHold) -> str:
