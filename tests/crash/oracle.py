@@ -80,11 +80,14 @@ class Oracle:
         for buyer in self.buyers:
             if buyer.number:
                 breaks += self._of(buyer)
+        mine = {reference for buyer in self.buyers for reference in buyer.payments}
         counts = {
             "orders": len([buyer for buyer in self.buyers if buyer.number]),
             "lost": sum(one.invariant == "I1" for one in breaks),
             "doubled": sum(one.invariant in ("I2", "I3") for one in breaks),
-            "ledger_difference_cents": sum(abs(self._difference(row)) for row in self.sessions),
+            "ledger_difference_cents": sum(
+                abs(self._difference(row)) for row in self.sessions if row["reference"] in mine
+            ),
         }
         return Verdict(breaks, counts)
 
