@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.utils import translation
 from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 
@@ -69,6 +70,7 @@ def outside_the_walls() -> Iterator[None]:
     connection.ehrc_organization = None  # type: ignore[attr-defined]
     discovery.forget()
     backend_services.forget()
+    translation.activate("en")  # a page that was asked for in Spanish leaves this thread in it
     yield
     hang_up()
     connection.ehrc_organization = None  # type: ignore[attr-defined]
