@@ -86,6 +86,8 @@ class SupplierForm(_SupplierForm):
 
     def clean_adapter(self) -> str:
         name = str(self.cleaned_data["adapter"])
+        if self.instance.pk and name == self.initial.get("adapter"):
+            return name  # one that an update took away can still be switched off
         if name.startswith("_") or not name.isidentifier() or find_spec(f"{ADAPTERS}.{name}") is None:
             raise forms.ValidationError(f"There is no such adapter. There are: {', '.join(adapter_names())}.")
         return name

@@ -23,6 +23,7 @@ from ehrcommerce.suppliers.models import FileAck, FileIn, FileOut, Port, Supplie
 from ehrcommerce.suppliers.ports import SupplyLine, SupplyRequest
 from ehrcommerce.wire.errors import NotSent, Unanswered
 from ehrcommerce.wire.files import Local, OurKey, Remote, WrongHostKey
+from tests import factories
 from tests.commerce.shop import Shop
 from tests.suppliers.sftp_server import HOST, OTHER, OURS, Sftp, pem
 
@@ -342,6 +343,7 @@ def test_each_such_partner_has_one_look_that_returns(shop: Shop, root: Path) -> 
     from ehrcommerce.outbox.models import Effect
 
     supplier = over_folder(shop, root)
+    factories.agreement(shop.clinic, supplier.party)
     reference = placed(chosen.adapter_of(supplier))
     answer(root, (reference, "DV-1", "accepted"))
     for _ in range(2):

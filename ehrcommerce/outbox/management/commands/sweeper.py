@@ -42,24 +42,26 @@ class Command(BaseCommand):
         beaten_at = -watch.BEAT_EVERY_S
         with ThreadPoolExecutor(options["threads"], thread_name_prefix="effect") as pool:
             hands = Hands(pool, stop)
-            while not stop.is_set():
-                try:
-                    found = sweep(hands, options["grace"])
+            try:
+                while not stop.is_set():
+                    try:
+                        found = sweep(hands, options["grace"])
+                        if options["once"]:
+                            hands.wait()
+                        chores(last, everything=options["once"])
+                        if time.monotonic() - beaten_at >= watch.BEAT_EVERY_S:
+                            # Last: a round that did not come to its end leaves no mark.
+                            watch.beat()
+                            beaten_at = time.monotonic()
+                    except DatabaseError:
+                        log.warning("the database does not answer; the sweeper waits")
+                        connection.close()
+                        found = 0
                     if options["once"]:
-                        hands.wait()
-                    chores(last, everything=options["once"])
-                    if time.monotonic() - beaten_at >= watch.BEAT_EVERY_S:
-                        # Last: a round that did not come to its end leaves no mark.
-                        watch.beat()
-                        beaten_at = time.monotonic()
-                except DatabaseError:
-                    log.warning("the database does not answer; the sweeper waits")
-                    connection.close()
-                    found = 0
-                if options["once"]:
-                    break
-                stop.wait(0.05 if found >= BATCH else options["every"])
-            hang_up(pool, options["threads"])
+                        break
+                    stop.wait(0.05 if found >= BATCH else options["every"])
+            finally:
+                hang_up(pool, options["threads"])
 
 
 class Hands:
