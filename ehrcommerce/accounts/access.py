@@ -106,7 +106,8 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "orders.order": {
         _C.STATE: "number state money placed_at changed_at offer", _C.CONTACT: "language",
         _C.COVERAGE: "uses_plan plan_pays plan_cents",
-        _C.MONEY: "full_price patient_pays full_cents patient_cents currency shipping_cents tax_cents",
+        _C.MONEY: "full_price patient_pays full_cents patient_cents currency shipping_cents tax_cents"
+                  " given_back_cents",
         _C.ADDRESS: "ship_to ships_to",
     },
     "orders.orderline": {
@@ -114,11 +115,15 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
         _C.MONEY: "full patient_pays tax full_cents patient_cents tax_cents",
         _C.COVERAGE: "plan_pays plan_cents",
     },
-    "orders.orderfee": {_C.ITEM: "kind", _C.MONEY: "fee tax cents tax_cents waived"},
+    "orders.orderfee": {_C.ITEM: "kind", _C.MONEY: "fee tax cents tax_cents waived kept"},
     "orders.payment": {_C.MONEY: "state amount captured refunded processor_reference changed_at"},
     "orders.reconciliation": {_C.MONEY: "day supplier listed agreed to_compare strays crooked at public_id"},
     "orders.ledgerentry": {_C.MONEY: "at cause account amount"},
     "fulfillment.fulfillment": {_C.STATE: "supplier state reason supplier_reference checked_at", _C.ITEM: "kind"},
+    "fulfillment.pharmacistquestion": {
+        _C.STATE: "public_id fulfillment asked_at answered_at answered_by closed_at",
+        _C.CLINICAL: "asked words answer answer_words",
+    },
     "ehr.ehrconnection": {_C.PARTNER: "*", _C.CREDENTIALS: "client_secret"},
     "ehr.ehrissuer": {_C.PARTNER: "*"},
     "ehr.hookclient": {_C.PARTNER: "*"},

@@ -11,6 +11,14 @@ from ehrcommerce.audit.services import Actor
 from ehrcommerce.vault.fields import SealedJson, SealedText
 
 
+class ReturnRefunds(models.TextChoices):
+    """What a parcel that came back pays back by itself."""
+
+    FULL = "full", "Everything: items, shipping and tax"
+    WITHOUT_SHIPPING = "without_shipping", "The items and their tax, not the shipping"
+    PERSON = "person", "Nothing by itself: a person decides"
+
+
 class Organization(models.Model):
     """A clinic. `alias` is its neutral name for messages: a real name can name a disease."""
 
@@ -48,8 +56,16 @@ class Organization(models.Model):
         default=False, db_default=False, help_text="Say on the patient's data page what European law adds."
     )
 
+    return_refunds = models.CharField(
+        "what a return pays back", max_length=16, default=ReturnRefunds.PERSON, db_default=ReturnRefunds.PERSON,
+        choices=ReturnRefunds.choices, help_text="When a supplier says that a parcel came back.",
+    )  # fmt: skip
+
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(return_refunds__in=ReturnRefunds.values), name="organization_return_refunds"
+            ),
             models.CheckConstraint(condition=models.Q(link_days__range=(1, 14)), name="organization_link_days"),
         ]
 

@@ -19,6 +19,8 @@ TITLES = {
     "fulfillment.cancel": "Ask the supplier to cancel",
     "fulfillment.forget": "Tell the supplier to forget the patient",
     "fulfillment.attention": "Stopped by the clinic after it was sent",
+    "fulfillment.answer": "Answer to the pharmacy's question",
+    "fulfillment.return": "A parcel that came back",
     "fulfillment.recheck": "Read the chart again after a change",
     "fulfillment.notify": "Message to the patient",
     "chart.report": "Report to the chart",
@@ -78,9 +80,12 @@ REMEDIES = {
     "ledger_differs": "Our ledger and our payment differ. No money moves by itself. Tell the developers.",
     "not_at_processor": "We count on a payment that the processor does not know. Ask the processor, then press Retry.",
     "stray_at_processor": "The processor has a payment under a reference that is not ours. Ask it whose that is, then close.",
+    "no_question": "The pharmacy does not wait for this answer any more. Nothing is left to do.",
+    "no_consent": "The patient took back the yes to this supplier. Nothing more goes to it.",
     "stop_not_confirmed": "The clinic stopped what the supplier has. It was asked to cancel and has not said yes. Call it.",
     "stop_refused": "The clinic stopped it, and the supplier says that it is too late. Call it and the clinic.",
     "stopped_after_leaving": "The clinic stopped it after it left. Call the patient: do not use it. Then close this.",
+    "return_to_decide": "A parcel came back. Look at the order: give money back there, or send it again. Then close this.",
     "not_final": "Not delivered yet; the supplier is asked regularly.",
 }
 

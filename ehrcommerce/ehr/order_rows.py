@@ -9,7 +9,7 @@ from ehrcommerce.accounts.models import User
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.offers import services as offers
-from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState, Offer, PurchaseLink
+from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.commerce.offers.services import Sent
 from ehrcommerce.ehr.days import day_words
 from ehrcommerce.policy import terms
@@ -23,6 +23,7 @@ LINK_WORDS = {
     LinkState.EXPIRED: "Too old", LinkState.SUPERSEDED: "Replaced by a newer link", LinkState.REVOKED: "Taken back",
     LinkState.COMPLETED: "Ordered",
 }  # fmt: skip
+CHANGED_WORDS = "Changed in the chart: the link ended"
 PRINTED_WORDS, DECLINED_WORDS = "Link printed", "Patient said no thanks"
 ORDER_WORDS = {
     "quoted": "Waiting for payment", "authorized": "Paid, being prepared", "gated": "Waiting for the chart",
@@ -171,4 +172,6 @@ def progress_of(offer: Offer, link: PurchaseLink) -> Progress:
         return Progress(DECLINED_WORDS, declined=True)
     if link.state == LinkState.SENT and link.is_printed:
         return Progress(PRINTED_WORDS)
+    if link.state == LinkState.SUPERSEDED and link.end_reason == CHANGED:
+        return Progress(CHANGED_WORDS)
     return Progress(LINK_WORDS[LinkState(link.state)])

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from ehrcommerce.ehr.views import clinician, launch, made, session
+from ehrcommerce.ehr.views import clinician, launch, made, questions, session
 
 app_name = "clinic"
 _KEY = "c/<str:launch_key>/"
@@ -23,4 +23,6 @@ urlpatterns = [
     path(f"{_KEY}links/<uuid:link_id>/revoke/", made.revoke, name="revoke"),
     path(f"{_KEY}links/<uuid:link_id>/resend/", made.resend, name="resend"),
     path(f"{_KEY}links/<uuid:link_id>/withdraw/", made.withdraw, name="withdraw"),
+    path(f"{_KEY}questions/<uuid:question_id>/", questions.question, name="question"),
+    path(f"{_KEY}questions/<uuid:question_id>/answer/", questions.answer, name="answer"),
 ]

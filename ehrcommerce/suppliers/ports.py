@@ -61,6 +61,7 @@ class SupplyRequest:
 QUESTIONS = ("dose", "quantity", "substitution", "no_prescription", "other")
 ANSWERS = ("as_written", "new_prescription", "substitute", "stop")
 ANSWER_CHARS = 200
+QUESTION_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class SupplyStatus:
     """What a supplier says of an order. `state` is one of ours (commerce.orders.states), "unknown" for a word that
     no contract knows; `accepted` per SKU, empty as long as the supplier has not decided. `backordered`: SKU -> the day
     it is expected (ISO date, "" where they do not say). `question`: one of QUESTIONS while the pharmacist waits for
-    the prescriber."""
+    the prescriber; `question_text`: the pharmacist's own words to it, at most QUESTION_CHARS."""
 
     reference: str
     supplier_reference: str
@@ -90,6 +91,7 @@ class SupplyStatus:
     parcels: tuple[SupplyParcel, ...] = ()
     backordered: Mapping[str, str] = field(default_factory=dict)
     question: str = ""
+    question_text: str = ""
 
 
 class Fulfiller(Protocol):

@@ -23,6 +23,7 @@ from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog.models import TAX_CLASSES, ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.checkout import services as checkout
+from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion
 from ehrcommerce.commerce.offers.models import Offer, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, token_of
 from ehrcommerce.commerce.orders.models import Reconciliation
@@ -60,6 +61,7 @@ class Tenant:
     offers: list[Offer] = field(default_factory=list)
     links: list[PurchaseLink] = field(default_factory=list)
     payments: list[UUID] = field(default_factory=list)
+    questions: list[UUID] = field(default_factory=list)
     checkouts: list[str] = field(default_factory=list)
     hooks: list[UUID] = field(default_factory=list)
     rows: dict[str, list[int]] = field(default_factory=dict)
@@ -94,6 +96,11 @@ def tenant(shop: Shop) -> Tenant:
         made.checkouts.append(checkout.verified(session, at=now))
         made.offers.append(offer)
         made.links.append(link)
+        question = PharmacistQuestion(
+            organization=clinic, fulfillment=order.fulfillments.get(), asked="dose", words="w", asked_at=now
+        )
+        question.save()
+        made.questions.append(question.public_id)
         made.payments.append(order.payments.get().public_id)
     for number in range(2):
         UnmappedCode.objects.create(organization=clinic, kind="device", system="s", code=f"X{number}", last_seen_at=now)
@@ -113,7 +120,11 @@ def more_rows(made: Tenant) -> None:
     clinic, now = made.shop.clinic, timezone.now()
     for number in range(2):
         hook = Subscription(
-            organization=clinic, connection=made.connection, header_name="Authorization", secret=uuid4().hex, created_at=now
+            organization=clinic,
+            connection=made.connection,
+            header_name="Authorization",
+            secret=uuid4().hex,
+            created_at=now,
         )
         hook.save()
         made.hooks.append(hook.hook_id)
@@ -226,6 +237,7 @@ def thing(world: World, address: Address, name: str, principal: str, owner: str)
         "payment_id": lambda: holder.payments[place], "slug": lambda: holder.connection.slug, "once": lambda: "nothing",
         "supplier_id": lambda: suppliers(holder)[place], "hook_id": lambda: holder.hooks[place],
         "content_type_id": lambda: 1, "what": lambda: REVEALED, "service_id": lambda: "order-sign",
+        "question_id": lambda: holder.questions[place],
     }  # fmt: skip
     return things[name]()
 

@@ -16,7 +16,7 @@ from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.checkout.models import CheckoutSession
 from ehrcommerce.commerce.checkout.services import forget as forget_session
 from ehrcommerce.commerce.fulfillment import erasing, forgetting
-from ehrcommerce.commerce.fulfillment.models import Shipment
+from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion, Shipment
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, LinkState, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.disclosure import holds, retention
@@ -108,6 +108,8 @@ def _under_way(offer: Offer, orders: Iterable[Order]) -> bool:
     for order in orders:
         subjects |= {str(order.public_id), *(str(part.public_id) for part in order.fulfillments.all())}
         subjects |= {str(payment.public_id) for payment in order.payments.all()}
+        asked = PharmacistQuestion.objects.filter(fulfillment__order=order).values_list("public_id", flat=True)
+        subjects |= {str(public_id) for public_id in asked}
     rows = Effect.objects.filter(organization_id=offer.organization_id, state__in=OPEN, subject__in=subjects)
     return rows.filter(Q(request_sha256__isnull=False)).exists()
 
@@ -130,6 +132,10 @@ def _blank(offer: Offer, orders: list[Order], at: datetime) -> Counter[str]:
             parcel.tracking_number = ""
             parcel.save(update_fields=["tracking_number"])
             counts["parcels"] += 1
+    for question in PharmacistQuestion.objects.filter(fulfillment__order__in=orders):
+        if question.__dict__["words"] or question.__dict__["answer_words"]:
+            erasing.blank_question(question)
+            counts["questions"] += 1
     for session in CheckoutSession.objects.filter(link__offer=offer, ended_at=None):
         forget_session(session, at)
         counts["sessions"] += 1

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from ehrcommerce.audit.traces import Trace
 from ehrcommerce.commerce.checkout.models import CheckoutSession
-from ehrcommerce.commerce.fulfillment.models import Fulfillment
+from ehrcommerce.commerce.fulfillment.models import Fulfillment, PharmacistQuestion
 from ehrcommerce.commerce.offers.models import Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order, OrderLine, Payment
 from ehrcommerce.disclosure.models import Consent, Disclosure
@@ -49,6 +49,9 @@ def _of(offer: Offer) -> Trace:
         "payment": Payment.objects.filter(order__offer=offer).values_list("public_id", flat=True),
         "line": lines.values_list("public_id", flat=True),
         "fulfillment": Fulfillment.objects.filter(order__offer=offer).values_list("public_id", flat=True),
+        "question": PharmacistQuestion.objects.filter(fulfillment__order__offer=offer).values_list(
+            "public_id", flat=True
+        ),
         "consent": Consent.objects.filter(organization_id=clinic, subject=subject).values_list("public_id", flat=True),
         "disclosure": Disclosure.objects.filter(organization_id=clinic, subject=subject).values_list(
             "public_id", flat=True

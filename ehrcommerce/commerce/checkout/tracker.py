@@ -11,8 +11,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.fulfillment import asking
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order, OrderFee, OrderLine
+from ehrcommerce.commerce.orders.money import due_cents
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
 
 _O, _M = OrderState, MoneyState
@@ -113,12 +115,21 @@ _TO_COME: dict[str, Text] = {
 # While it is being stopped, nobody may read that the card is about to be charged.
 _STOPPING = _("Your card is held for %(sum)s. If we stop the order in time, the hold ends. Then you are not charged.")
 _PART_BACK = _("You paid %(sum)s. We sent %(back)s back. It takes 5 to 10 days.")
+_COMING = _("You paid %(sum)s. We are sending %(coming)s back. It takes 5 to 10 days.")
 _BACK_LATE = _("Your money back takes longer than it should. A person works on it, and will call you.")
 _FREE = _("You have nothing to pay.")
 _CHECKING = Words(
     _("We are checking your payment"), _("We asked the payment page, and its answer is not clear."),
     _("A person looks at it."), _NOTHING, 1,
 )  # fmt: skip
+_ASKED = Words(
+    _("The pharmacy has a question for your clinic"), _("The pharmacy asked your clinic about your order."),
+    _("When your clinic answers, they go on."), _NOTHING, 3,
+)  # fmt: skip
+_RETURNED_PAID = Words(
+    _("Your parcel came back"), _("The parcel came back to us."), _("Your money goes back to your card."), _NOTHING, 10,
+)  # fmt: skip
+_MAY_BE_ASKED = frozenset({_O.DISPATCHED, _O.ACCEPTED})
 # Pages that stopped for good: the step that was not reached stands in red.
 _ENDED = {_O.CANCELLED, _O.REFUSED, _O.RETURNED, _O.EXCEPTION}
 # Label, and the state whose first moment stands beside it.
@@ -148,9 +159,20 @@ _ENDS: dict[str, Text] = {
 
 
 def words_of(order: Order) -> Words:
-    """The words of its state; a payment in doubt speaks before an order that waits for it."""
+    """The words of its state; a payment in doubt speaks before an order that waits for it, and a pharmacy that asks
+    before one that is said to work."""
+    if order.state in _MAY_BE_ASKED and asking.of(order).exists():
+        return _ASKED
+    if _pays_back(order):
+        return _RETURNED_PAID
     in_doubt = order.state == _O.QUOTED and order.money == _M.RECONCILE_NEEDED
     return _CHECKING if in_doubt else WORDS[order.state]
+
+
+def _pays_back(order: Order) -> bool:
+    """Whether all of it came back, and by the clinic's rule is not kept."""
+    decided = set(order.lines.values_list("accepted", flat=True)) if order.state == _O.RETURNED else set()
+    return decided == {False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +225,9 @@ def money_words(order: Order) -> str:
         return str(_STOPPING if stopping else MONEY[order.money]) % {"sum": dollars(order.total_cents)}
     if order.events.filter(code=Code.REFUND_LATE).exists() and order.money == _M.CAPTURED and not back:
         return str(_BACK_LATE)
+    coming = captured - back - due_cents(order)
+    if order.money == _M.CAPTURED and coming > 0 and (order.given_back_cents or _pays_back(order)):
+        return str(_COMING) % {"sum": dollars(captured - back), "coming": dollars(coming)}
     words = _PART_BACK if 0 < back < captured else MONEY[order.money]
     return str(words) % {"sum": dollars(captured - back), "back": dollars(back)}
 
@@ -269,7 +294,7 @@ class Sums:
 def sums_of(lines: Iterable[OrderLine], fees: Iterable[OrderFee] = ()) -> Sums:
     standing = [line for line in lines if line.accepted is not False]
     kinds = {line.offer_line.kind for line in standing}
-    owed = [fee for fee in fees if fee.kind in kinds and not fee.waived]
+    owed = [fee for fee in fees if (fee.kind in kinds or fee.kept) and not fee.waived]
     return Sums(
         sum(line.full_cents for line in standing), sum(line.plan_cents for line in standing),
         sum(line.patient_cents for line in standing), sum(fee.cents for fee in owed),

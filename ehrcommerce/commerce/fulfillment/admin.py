@@ -1,6 +1,8 @@
 """Back office: one order on one page. Everything that happened to it, from the link to the parcel, in one timeline,
 with the next useful step as a button. Items by SKU; no name, no address, no birth date."""
 
+import re
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -20,19 +22,30 @@ from ehrcommerce.accounts.reveal import Revealable, register
 from ehrcommerce.accounts.words import remedy, title
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
-from ehrcommerce.commerce.fulfillment.models import Fulfillment
+from ehrcommerce.commerce.fulfillment.models import Fulfillment, PharmacistQuestion
 from ehrcommerce.commerce.fulfillment.timeline import order_of, timeline, waiting
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.errors import OrderProblem
 from ehrcommerce.commerce.orders.models import LedgerEntry, Order, OrderFee, OrderLine, Payment, Reconciliation
+from ehrcommerce.commerce.orders.money import refundable_cents
 from ehrcommerce.commerce.orders.states import FINAL, OrderState
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import Effect, State
 
+QUESTION_OLD = timedelta(days=1)
 REASONS = {
     "patient_asked": "The patient asked for it",
     "clinic_asked": "The clinic asked for it",
     "supplier_problem": "The supplier cannot deliver",
+    "operator": "Another reason",
+}
+
+
+REFUND_REASONS = {
+    "returned": "It came back",
+    "damaged": "It came broken or wrong",
+    "late": "It came too late",
+    "goodwill": "Goodwill",
     "operator": "Another reason",
 }
 
@@ -127,6 +140,12 @@ ADDRESS = Revealable(
 register(ADDRESS)
 
 
+def cents_of(text: str) -> int | None:
+    """Whole cents of a sum as people write it ("12.50", "$12"), None where it is none. No floats."""
+    found = re.fullmatch(r"\$?(\d{1,7})(?:\.(\d{2}))?", text.strip(), re.ASCII)
+    return int(found[1]) * 100 + int(found[2] or 0) if found else None
+
+
 @admin.register(Order, site=site)
 class OrderAdmin(ReadOnly):
     list_display = ["number", "state", "money", "patient_pays", "uses_plan", "placed_at", "changed_at"]
@@ -168,6 +187,7 @@ class OrderAdmin(ReadOnly):
         mine = [
             path("<int:pk>/retry/", self.admin_site.admin_view(self.retry), name="orders_order_retry"),
             path("<int:pk>/cancel/", self.admin_site.admin_view(self.cancel), name="orders_order_cancel"),
+            path("<int:pk>/refund/", self.admin_site.admin_view(self.refund), name="orders_order_refund"),
             path("of-effect/<int:pk>/", self.admin_site.admin_view(self.of_effect), name="orders_order_of_effect"),
         ]
         return [*mine, *super().get_urls()]
@@ -183,6 +203,8 @@ class OrderAdmin(ReadOnly):
             context |= {
                 "timeline": timeline(order), "waiting": held, "reasons": REASONS, "order": order,
                 "may_act": self._has(request, OPERATIONS), "may_cancel": order.state not in FINAL,
+                "refundable": refundable_cents(order), "refund_reasons": REFUND_REASONS,
+                "may_refund": self._has(request, OPERATIONS) and sees(request, Order, "patient_pays"),
                 "sees_money": sees(request, Order, "patient_pays"),
                 "stuck": any(each[0].state == State.NEEDS_HUMAN for each in held),
             }  # fmt: skip
@@ -236,6 +258,32 @@ class OrderAdmin(ReadOnly):
             self.message_user(request, str(type(problem).__doc__), messages.ERROR)
         return HttpResponseRedirect(reverse("admin:orders_order_change", args=[pk]))
 
+    def refund(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Give a part or all of what was taken back, once for each look at the page."""
+        order = self._order(request, pk)
+        if not sees(request, Order, "patient_pays"):
+            raise PermissionDenied
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        reason, amount = str(request.POST.get("reason", "")), cents_of(str(request.POST.get("amount", "")))
+        seen = str(request.POST.get("seen", ""))
+        try:
+            if reason not in REFUND_REASONS or amount is None or not seen.isdecimal():
+                self.message_user(
+                    request, "Give a sum like 12.50 and a reason. Nothing was given back.", messages.ERROR
+                )
+            else:
+                orders.refund(
+                    order=order, amount_cents=amount, seen_cents=int(seen), reason=reason,
+                    by=staff_of(request).actor, at=timezone.now(),
+                )  # fmt: skip
+                self.message_user(
+                    request, f"{dollars(amount)} goes back. The patient is told when the processor did it."
+                )
+        except OrderProblem as problem:
+            self.message_user(request, str(type(problem).__doc__), messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:orders_order_change", args=[pk]))
+
     def of_effect(self, request: HttpRequest, pk: int) -> HttpResponse:
         """From an effect to the order that it belongs to."""
         if not self.has_view_permission(request):
@@ -268,6 +316,20 @@ def _line(effect: Effect, order: Order | None) -> Line:
     if order is None:
         return line_of(effect)
     return line_of(effect, order.number, reverse("admin:orders_order_change", args=[order.pk]))
+
+
+@panel(15, EVERYBODY)
+def unanswered_questions() -> Panel:
+    """Pharmacies that have waited for the prescriber for more than a day: somebody calls the clinic."""
+    since = timezone.now() - QUESTION_OLD
+    waiting_long = PharmacistQuestion.objects.filter(closed_at=None, answered_at=None, asked_at__lt=since)
+    lines = [
+        Line(row.fulfillment.order.number, f"asked {row.asked_at:%Y-%m-%d}, not answered: call the clinic",
+             reverse("admin:orders_order_change", args=[row.fulfillment.order_id]))
+        for row in waiting_long.select_related("fulfillment__order").order_by("pk")[:SHOWN]
+    ]  # fmt: skip
+    more = reverse("admin:orders_order_changelist")
+    return Panel("Pharmacies wait for a clinic", "No question is older than a day.", lines, more, urgent=True)
 
 
 @panel(40, EVERYBODY)

@@ -8,6 +8,7 @@ class FulfillmentConfig(AppConfig):
 
     def ready(self) -> None:
         from ehrcommerce.commerce.fulfillment import (
+            answering,
             attention,
             cancelling,
             dispatch,
@@ -19,6 +20,7 @@ class FulfillmentConfig(AppConfig):
             recheck,
             relook,
             report,
+            returning,
             tracking,
         )
         from ehrcommerce.commerce.fulfillment import chores as work
@@ -39,6 +41,8 @@ class FulfillmentConfig(AppConfig):
             report.Report,
             forgetting.Forget,
             tracking.LookAtParcel,
+            answering.Answering,
+            returning.Returned,
         ):
             handlers.register(handler())
         signals.authorized.connect(receivers.on_authorized, dispatch_uid="fulfillment")
@@ -54,6 +58,11 @@ class FulfillmentConfig(AppConfig):
         )
         contact = ("offers.Contact.value", "offers.Contact.masked", "offers.Contact.value_digest")
         retention.register("contacts", erasing.erase_contacts, dict.fromkeys(contact, CONTACT_KEPT))
+        retention.register(
+            "questions",
+            erasing.erase_questions,
+            {"fulfillment.PharmacistQuestion.words": OFFER, "fulfillment.PharmacistQuestion.answer_words": OFFER},
+        )
         retention.register("packets", erasing.erase_packets, {"offers.OfferLine.packet": OFFER})
         skeleton = ("offers.Offer.customer_key", "offers.Offer.trust_phrase", "offers.OfferLine.order_key")
         retention.register("skeletons", erasing.erase_skeletons, dict.fromkeys(skeleton, SKELETON))

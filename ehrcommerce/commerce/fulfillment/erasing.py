@@ -8,7 +8,7 @@ from datetime import datetime
 
 from django.db.models import F, Func, IntegerField, Q, QuerySet
 
-from ehrcommerce.commerce.fulfillment.models import Shipment
+from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion, Shipment
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
@@ -46,6 +46,24 @@ def erase_contacts(organization_id: int, at: datetime) -> int:
     for contact in contacts:
         blank_contact(contact)
     return len(contacts)
+
+
+def erase_questions(organization_id: int, at: datetime) -> int:
+    """What pharmacists asked, and answers that never reached them."""
+    over = _over(organization_id, over_since(keeping.OFFER, at), at)
+    held = PharmacistQuestion.objects.annotate(held=_size("words"), answer_held=_size("answer_words"))
+    found = held.filter(Q(held__gt=0) | Q(answer_held__gt=0), organization_id=organization_id)
+    offers = _still_over(over.filter(pk__in=found.values("fulfillment__order__offer_id")), over)
+    questions = list(found.filter(fulfillment__order__offer__in=offers).order_by("pk")[:BATCH])
+    for question in questions:
+        blank_question(question)
+    return len(questions)
+
+
+def blank_question(question: PharmacistQuestion) -> None:
+    """That something was asked, and which of the closed answers was given, stays."""
+    question.words, question.answer_words = "", ""
+    question.save(update_fields=["words", "answer_words"])
 
 
 def erase_packets(organization_id: int, at: datetime) -> int:

@@ -7,6 +7,7 @@ from django.db import models
 
 from ehrcommerce.commerce.catalog.models import KINDS
 from ehrcommerce.commerce.orders.states import OrderState
+from ehrcommerce.suppliers.ports import ANSWERS, QUESTIONS
 from ehrcommerce.vault.fields import SealedText
 from ehrcommerce.vault.keys import blind_index
 
@@ -62,6 +63,42 @@ def tracking_digest(organization_id: int, number: str) -> bytes:
     """The blind index of a parcel's number, however it is written; other organizations have others for the same."""
     normal = "".join(letter for letter in number.upper() if letter.isalnum())
     return blind_index(f"parcel.{organization_id}", normal) if normal else b""
+
+
+class PharmacistQuestion(models.Model):
+    """What a pharmacist asks the prescriber before filling a part of an order. One stands at a time; while it does, the
+    part counts as not accepted, whatever else the pharmacy says. `answer_words` only until they have been delivered."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    fulfillment = models.ForeignKey(Fulfillment, on_delete=models.CASCADE, related_name="questions")
+    asked = models.CharField(max_length=20, choices=[(one, one) for one in QUESTIONS])
+    words = SealedText()
+    answer = models.CharField(max_length=20, blank=True, choices=[(one, one) for one in ANSWERS])
+    answer_words = SealedText()
+    asked_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    answered_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, related_name="+")
+    closed_at = models.DateTimeField(null=True, help_text="The pharmacy has its answer, or does not ask any more.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fulfillment"], name="question_one_open", condition=models.Q(closed_at__isnull=True)
+            ),
+            models.CheckConstraint(condition=models.Q(asked__in=QUESTIONS), name="question_known"),
+            models.CheckConstraint(condition=models.Q(answer__in=("", *ANSWERS)), name="question_answer_known"),
+        ]
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+    def envelope(self) -> uuid.UUID:
+        """Whose key seals its values."""
+        return self.fulfillment.order.offer.public_id
 
 
 class Shipment(models.Model):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.fulfillment import attention, receipting, telling
+from ehrcommerce.commerce.fulfillment import asking, attention, receipting, returning, telling
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
 from ehrcommerce.commerce.orders import money, moves
 from ehrcommerce.commerce.orders.events import Code, note
@@ -57,6 +57,7 @@ def apply(order: Order, fulfillment: Fulfillment, status: SupplyStatus, *, at: d
         _note_unknown(order, fulfillment, by, at)
         return
     _put_off(order, fulfillment, status, by, at)
+    asking.hear(order, fulfillment, status, by=by, at=at)
     after = _reached(fulfillment, status.state)
     if not after:
         return
@@ -67,6 +68,8 @@ def apply(order: Order, fulfillment: Fulfillment, status: SupplyStatus, *, at: d
         receipting.mark(fulfillment, DisclosureState.ACKNOWLEDGED, at=at)
     if after in HAS_LEFT:
         _ship(fulfillment, status, after, at)
+    if after == _O.RETURNED:
+        returning.came_back(order, fulfillment, at=at)
     partly = after == _O.ACCEPTED and fulfillment.lines.filter(accepted=False).exists()
     step(order, fulfillment, after, by=by, at=at, reason=status.reason, code=Code.PARTLY_ACCEPTED if partly else "")
 
@@ -88,6 +91,8 @@ def _reached(fulfillment: Fulfillment, said: str) -> str:
     if before == _O.EXCEPTION:
         shipped = fulfillment.shipments.exists()
         return said if not shipped or said in (_O.DELIVERED, _O.COMPLETED, _O.RETURNED) else ""
+    if said == _O.ACCEPTED and asking.stands(fulfillment):
+        return ""  # who still asks has not accepted: no money is taken until the prescriber has answered
     return said if PROGRESS.get(said, 0) > PROGRESS.get(before, 0) else ""
 
 

@@ -6,14 +6,12 @@ from django.utils import timezone
 from ehrcommerce.commerce.fulfillment import progress
 from ehrcommerce.commerce.fulfillment.recheck import confirm_gone
 from ehrcommerce.commerce.offers import links
-from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState, PurchaseLink
+from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, PurchaseLink
 from ehrcommerce.commerce.offers.services import lines_of
 from ehrcommerce.commerce.orders import gate
 from ehrcommerce.outbox.handlers import Handler
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import Done, Halt, Outcome, Refused
-
-CHANGED = "order_changed"
 
 
 class Relook(Handler):

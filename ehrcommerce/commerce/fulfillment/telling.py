@@ -24,7 +24,7 @@ STEPS = {Code.ACCEPTED: "accepted", Code.SHIPPED: "shipped", Code.DELIVERED: "de
 PART, ALL = "_part", "_all"
 PARCEL_NEWS = {
     Code.PARTLY_ACCEPTED: "news", Code.RETURNED: "returned", Code.REFUSED: "refused", Code.EXCEPTION: "problem",
-    Code.CANCEL_TOO_LATE: "news", Code.BACKORDERED: "news",
+    Code.CANCEL_TOO_LATE: "news", Code.BACKORDERED: "news", Code.QUESTION: "news",
 }  # fmt: skip
 # Every name that news of an order, and of one parcel, can have.
 ORDER_NAMES = (*ORDER_NEWS.values(), *(f"{step}{end}" for step in STEPS.values() for end in ("", PART, ALL)))

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from ehrcommerce.accounts.words import title
-from ehrcommerce.commerce.fulfillment.models import Fulfillment
+from ehrcommerce.commerce.fulfillment.models import Fulfillment, PharmacistQuestion
 from ehrcommerce.commerce.fulfillment.telling import ORDER_NAMES, PARCEL_NAMES
 from ehrcommerce.commerce.offers.models import PurchaseLink
 from ehrcommerce.commerce.orders.models import Order, OrderLine, Payment
@@ -24,7 +24,9 @@ PARCEL_KINDS = (
     "fulfillment.track",
     "fulfillment.cancel",
     "fulfillment.attention",
+    "fulfillment.return",
 )
+ANSWER_KIND = "fulfillment.answer"
 # What returns by itself as long as a parcel is on its way: no sign of trouble.
 ROUTINE = "fulfillment.track"
 
@@ -48,6 +50,7 @@ def effects_of(order: Order) -> QuerySet[Effect]:
     payments = _ids(Payment.objects.filter(order=order).values_list("public_id", flat=True))
     parcels = _ids(Fulfillment.objects.filter(order=order).values_list("public_id", flat=True))
     lines = _ids(OrderLine.objects.filter(order=order).values_list("public_id", flat=True))
+    asked = _ids(PharmacistQuestion.objects.filter(fulfillment__order=order).values_list("public_id", flat=True))
     news = [f"o:{order_id}:{name}" for name in set(ORDER_NAMES)]
     news += [f"f:{parcel}:{name}" for parcel in parcels for name in set(PARCEL_NAMES)]
     reports = [f"{line}:{state}" for line in lines for state in OrderState.values]
@@ -55,6 +58,7 @@ def effects_of(order: Order) -> QuerySet[Effect]:
         Q(kind="offers.link", subject__in=links)
         | Q(kind__in=PAYMENT_KINDS, subject__in=payments)
         | Q(kind__in=PARCEL_KINDS, subject__in=parcels)
+        | Q(kind=ANSWER_KIND, subject__in=asked)
         | Q(kind="fulfillment.recheck", subject=order_id)
         | Q(kind="fulfillment.notify", subject__in=news)
         | Q(kind="chart.report", subject__in=reports),
@@ -78,6 +82,8 @@ def order_of(effect: Effect) -> Order | None:
         return orders.filter(payments__public_id=subject).first()
     if effect.kind == "offers.link":
         return orders.filter(offer__links__public_id=subject).order_by("-pk").first()
+    if effect.kind == ANSWER_KIND:
+        return orders.filter(fulfillments__questions__public_id=subject).first()
     if effect.kind == "chart.report":
         return orders.filter(lines__public_id=subject).first()
     if effect.kind == "fulfillment.recheck" or effect.subject.startswith("o:"):

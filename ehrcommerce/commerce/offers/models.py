@@ -140,6 +140,10 @@ class Contact(models.Model):
         return self.offer.public_id
 
 
+# Why a link ended whose order was changed in the chart: the clinician may send the new version.
+CHANGED = "order_changed"
+
+
 class LinkState(models.TextChoices):
     """Only `sent` starts the clock."""
 

@@ -32,3 +32,12 @@ class TooLate(OrderProblem):
 
 class NothingToGiveBack(OrderProblem):
     """No money of this order lies with the processor. Look at its timeline."""
+
+
+class RefundTooLarge(OrderProblem):
+    """That is more than the patient paid and still owes. Give a smaller sum. Nothing was given back."""
+
+
+class RefundSeenElsewhere(OrderProblem):
+    """The money of this order moved since this page was shown. Look at the order again. Nothing was given back by this
+    press."""

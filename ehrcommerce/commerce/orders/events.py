@@ -22,6 +22,7 @@ class Code(models.TextChoices):
     PAYMENT_DISPUTED = "payment_disputed"
     DISPUTE_ENDED = "dispute_ended"
     REFUND_LATE = "refund_late"
+    REFUND_WANTED = "refund_wanted"
     RECONCILED = "reconciled"
     CHECKED = "checked"
     DISPATCHED = "dispatched"
@@ -37,6 +38,8 @@ class Code(models.TextChoices):
     CANCELLED = "cancelled"
     CANCEL_TOO_LATE = "cancel_too_late"
     ORDER_STOPPED = "order_stopped"
+    QUESTION = "question"
+    QUESTION_ANSWERED = "question_answered"
     EXCEPTION = "exception"
     UNKNOWN_STATUS = "unknown_status"
 

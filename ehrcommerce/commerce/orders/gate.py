@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from ehrcommerce.accounts.agreements import NoAgreement
-from ehrcommerce.commerce.offers.models import OfferLine
+from ehrcommerce.commerce.offers.models import CHANGED, OfferLine
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.outbox.outcomes import Halt, NeedsHuman, TryAgain
 from ehrcommerce.policy.digests import digest
@@ -53,7 +53,7 @@ def _problem(line: OfferLine, order: ChartOrder | None) -> str:
     if order.state.refusal:
         return order.state.refusal
     # A new version with the same digest (somebody added a note) changes nothing that was bought.
-    return "" if digest(order.item) == bytes(line.digest) else "order_changed"
+    return "" if digest(order.item) == bytes(line.digest) else CHANGED
 
 
 def require_fresh(order: Order, checked_at: datetime | None) -> None:

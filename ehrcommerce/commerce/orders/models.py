@@ -26,6 +26,9 @@ class Order(models.Model):
     patient_cents = models.PositiveIntegerField()
     shipping_cents = models.PositiveIntegerField(default=0, db_default=0)
     tax_cents = models.PositiveIntegerField(default=0, db_default=0)
+    given_back_cents = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="What operations gave back beside all that was not delivered."
+    )
     currency = models.CharField(max_length=3, default="USD")
     ship_to = SealedJson()
     event_at = models.DateTimeField(
@@ -82,6 +85,9 @@ class OrderFee(models.Model):
     cents = models.PositiveIntegerField()
     tax_cents = models.PositiveIntegerField(default=0)
     waived = models.BooleanField(default=False)
+    kept = models.BooleanField(
+        default=False, db_default=False, help_text="Owed although its parcel came back: that is the clinic's rule."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["order", "kind"], name="order_fee_once")]

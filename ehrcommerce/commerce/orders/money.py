@@ -181,11 +181,21 @@ def reconcile(order: Order, payment: Payment, why: str, *, at: datetime) -> None
 
 def due_cents(order: Order) -> int:
     """What the patient owes: the lines that a supplier has taken and not given back, with their tax, and shipping for
-    each kind of which there is such a line."""
+    each kind of which there is such a line, or whose return leaves it owed; less what a person gave back."""
     taken = OrderLine.objects.filter(order=order, accepted=True)
     items = taken.aggregate(sum=Sum(F("patient_cents") + F("tax_cents")))["sum"] or 0
-    fees = OrderFee.objects.filter(order=order, waived=False, kind__in=taken.values("offer_line__kind"))
-    return items + (fees.aggregate(sum=Sum(F("cents") + F("tax_cents")))["sum"] or 0)
+    owed = Q(kind__in=taken.values("offer_line__kind")) | Q(kept=True)
+    fees = OrderFee.objects.filter(owed, order=order, waived=False)
+    sum_cents: int = items + (fees.aggregate(sum=Sum(F("cents") + F("tax_cents")))["sum"] or 0)
+    return max(0, sum_cents - order.given_back_cents)
+
+
+def refundable_cents(order: Order) -> int:
+    """The most that can still be given back beside what is on its way already; 0 where no money moves now."""
+    payment = live_payment(order)
+    if payment is None or payment.state != "captured" or order.money != MoneyState.CAPTURED:
+        return 0
+    return min(payment.captured_cents - payment.refunded_cents, due_cents(order))
 
 
 def live_payment(order: Order) -> Payment | None:

@@ -237,6 +237,29 @@ def give_back(*, order: Order, reason: str, by: Actor, at: datetime) -> Order:
 
 
 @transaction.atomic
+def refund(*, order: Order, amount_cents: int, seen_cents: int, reason: str, by: Actor, at: datetime) -> Order:
+    """Operations give a part or all back, beside what the rules give back by themselves. As an effect like any other.
+
+    seen_cents: what could be given back when the page was shown; with another sum now (a second press, somebody else)
+    RefundSeenElsewhere. Raises NothingToGiveBack, RefundTooLarge. reason: a code.
+    """
+    locked = moves.lock(order.pk)
+    most = money.refundable_cents(locked)
+    if most != seen_cents:
+        raise errors.RefundSeenElsewhere
+    if not most or amount_cents <= 0:
+        raise errors.NothingToGiveBack
+    if amount_cents > most:
+        raise errors.RefundTooLarge
+    locked.given_back_cents += amount_cents
+    locked.save(update_fields=["given_back_cents"])
+    _audit(locked, "order.refund_wanted", f"{reason}:{amount_cents}", by, at)
+    note(locked, Code.REFUND_WANTED, by=by, at=at, detail=f"{reason}:{amount_cents}")
+    money.settle(locked, at=at)
+    return locked
+
+
+@transaction.atomic
 def reconciled(*, order: Order, found: str, reason: str, by: Actor, at: datetime) -> Order:
     """A person compared the books with the processor's and says how the money really stands: `found`, a MoneyState.
 

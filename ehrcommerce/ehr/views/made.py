@@ -1,6 +1,7 @@
 """What became of a link that was made: its page, the sheet to print, this patient's links, taking one back, sending one
 again. These pages read nothing of the chart but whose it is."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -9,10 +10,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from ehrcommerce.commerce.fulfillment import asking
 from ehrcommerce.commerce.fulfillment.services import withdraw_for
 from ehrcommerce.commerce.offers import links as link_services
 from ehrcommerce.commerce.offers import services as offers
-from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState, Offer, PurchaseLink
+from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.models import Consent
 from ehrcommerce.ehr.order_rows import progress_of
@@ -82,11 +84,36 @@ def sheet(request: ClinicianRequest, launch_key: str, offer_id: UUID) -> HttpRes
     return render(request, "ehr/sheet.html", context)
 
 
+def _new_versions(found: list[offers.Sent]) -> dict[int, str]:
+    """Link that ended since the chart was changed -> the query that ticks its orders as they stand now. Not where the
+    clinic has sent one of them again since."""
+    sendable: dict[int, str] = {}
+    newer: set[str] = set()
+    for each in found:  # newest first
+        keys = [line.order_key for line in each.offer.lines.all()]
+        changed = each.link.state == LinkState.SUPERSEDED and each.link.end_reason == CHANGED
+        if changed and not newer & set(keys):
+            sendable[each.link.pk] = urlencode([("order", key) for key in keys])
+        newer |= set(keys)
+    return sendable
+
+
 def _links_page(request: ClinicianRequest, *, status: int = 200, **more: object) -> HttpResponse:
     found = offers.sent_for(
         organization_id=request.user.organization_id, customer_key=patient_key(request), also=["orders"]
     )
-    rows = [(each, progress_of(each.offer, each.link), _agreed(each.offer)) for each in found]
+    asked = asking.by_offer([each.offer.pk for each in found])
+    sendable = _new_versions(found)
+    rows = [
+        (
+            each,
+            progress_of(each.offer, each.link),
+            asked.get(each.offer.pk, ()),
+            sendable.get(each.link.pk, ""),
+            _agreed(each.offer),
+        )
+        for each in found
+    ]
     return render(
         request, "ehr/links.html", {**banner_now(request), "found": rows, "reasons": REASONS, **more}, status=status
     )
@@ -104,7 +131,7 @@ def links(request: ClinicianRequest, launch_key: str) -> HttpResponse:
     """C4: this patient's links, newest first, with what can be done about each."""
     return _links_page(
         request, taken_back="taken_back" in request.GET, withdrawn="withdrawn" in request.GET,
-        no_yes="no_yes" in request.GET,
+        no_yes="no_yes" in request.GET, answered="answered" in request.GET,
     )  # fmt: skip
 
 

@@ -93,6 +93,7 @@ class SupplierOrder(models.Model):
     patient = models.JSONField(null=True)
     parcels = models.JSONField(default=list)
     question = models.CharField(max_length=40, blank=True)
+    question_text = models.CharField(max_length=200, blank=True, default="")
     answer = models.JSONField(null=True)
     history = models.JSONField(default=list)
     created_at = models.DateTimeField()
@@ -121,7 +122,11 @@ class SupplierOrder(models.Model):
             "created_at": self.created_at.isoformat(),
             "updated_at": self.moved_at.isoformat(),
         }
-        extra = {name: getattr(self, name) for name in ("reason", "parcels", "question") if getattr(self, name)}
+        extra = {
+            name: getattr(self, name)
+            for name in ("reason", "parcels", "question", "question_text")
+            if getattr(self, name)
+        }
         return {**told, **extra}
 
 

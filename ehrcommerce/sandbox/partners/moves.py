@@ -16,7 +16,7 @@ CANCELLABLE = {"received", "accepted", "packed"}
 REASONS = {"out_of_stock", "prescription_problem", "address"}
 PARCEL_PATH = ("label_created", "in_transit", "out_for_delivery", "delivered")
 OUT_OF_STOCK = "OUT-"
-SAYABLE = ("parcels", "backordered", "question")
+SAYABLE = ("parcels", "backordered", "question", "question_text")
 
 
 def locked(**which: Any) -> SupplierOrder | None:
@@ -57,15 +57,16 @@ def say(order: SupplierOrder, more: dict[str, Any]) -> None:
             line["backordered"], line["expected_on"] = True, str(late[line["sku"]])
     order.parcels = more.get("parcels", order.parcels)
     order.question = str(more.get("question", order.question))
-    order.save(update_fields=["lines", "parcels", "question"])
+    order.question_text = str(more.get("question_text", order.question_text))[:200]
+    order.save(update_fields=["lines", "parcels", "question", "question_text"])
 
 
 def answered(order: SupplierOrder, answer: dict[str, Any], *, at: datetime) -> bool:
     """The prescriber answered the pharmacist; False where nobody had asked."""
     if not order.question:
         return order.answer == answer
-    order.question, order.answer, order.moved_at = "", answer, at
-    order.save(update_fields=["question", "answer", "moved_at"])
+    order.question, order.question_text, order.answer, order.moved_at = "", "", answer, at
+    order.save(update_fields=["question", "question_text", "answer", "moved_at"])
     return True
 
 

@@ -15,7 +15,7 @@ from ehrcommerce.outbox.handlers import LOOKUP
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused
 from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, text_of, to_bytes
-from ehrcommerce.suppliers.ports import QUESTIONS, SupplyParcel, SupplyRequest, SupplyStatus
+from ehrcommerce.suppliers.ports import QUESTION_CHARS, QUESTIONS, SupplyParcel, SupplyRequest, SupplyStatus
 from ehrcommerce.wire.errors import NotSent
 
 # Their word -> a state of ours (commerce.orders.states). A word that is not here is "unknown": nothing is guessed.
@@ -125,6 +125,7 @@ class HttpSupplier(HttpPartner):
             accepted=_accepted(order.get("lines") or ()) if state in DECIDED else {},
             parcels=tuple(self._parcel(one) for one in order.get("parcels") or ()),
             backordered=_backordered(order.get("lines") or ()), question=_question(order.get("question")),
+            question_text=_question_words(order),
         )  # fmt: skip
 
     def _parcel(self, one: Mapping[str, Any]) -> SupplyParcel:
@@ -140,6 +141,14 @@ class HttpSupplier(HttpPartner):
 def _question(value: Any) -> str:
     """A question that no contract knows is one all the same."""
     return "" if not value else value if value in QUESTIONS else "other"
+
+
+def _question_words(order: Mapping[str, Any]) -> str:
+    """The pharmacist's own words, of a length that a page holds; none without a question."""
+    said = order.get("question_text")
+    if not order.get("question") or not isinstance(said, str):
+        return ""
+    return "".join(one if one.isprintable() else " " for one in said[:QUESTION_CHARS]).strip()
 
 
 def _backordered(lines: Any) -> dict[str, str]:

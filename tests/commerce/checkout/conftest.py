@@ -52,6 +52,7 @@ class Shop:
             offers.NewLine(ChartOrder(item, OrderState("1", "", "active")), self.products[sku], "e_prescription")
             for sku, item in items or [("MET", METFORMIN)]
         ]
+        Chart.orders |= {line.order.item.key: line.order for line in lines}
         with walls.organization(self.clinic.pk):
             ada = factories.clinician(self.clinic, subject=f"ada-{timezone.now().timestamp()}")
             return offers.make_offer(

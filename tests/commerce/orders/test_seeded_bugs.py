@@ -8,13 +8,15 @@ import pytest
 from django.core.exceptions import ObjectDoesNotExist
 
 from ehrcommerce.commerce.catalog import rules, stock
-from ehrcommerce.commerce.fulfillment import attention, dispatch, progress
+from ehrcommerce.commerce.fulfillment import asking, attention, dispatch, progress, returning
 from ehrcommerce.commerce.orders import effects, gate, money, moves, reconciling, services
 from ehrcommerce.commerce.orders.models import OrderLine
 from tests.commerce.fulfillment import test_late as late
+from tests.commerce.fulfillment import test_questions as questions
 from tests.commerce.fulfillment import test_stopped_in_time as stopped
 from tests.commerce.orders import test_books as books
 from tests.commerce.orders import test_delivery as delivery
+from tests.commerce.orders import test_returns as returns
 from tests.commerce.shop import Shop
 
 Patch = Any
@@ -88,6 +90,20 @@ BUGS: dict[str, tuple[Callable[[Patch], None], Callable[[Shop, Patch], None]]] =
     "a backorder is not said": (
         lambda patch: patch.setattr(progress, "_put_off", nothing),
         lambda shop, patch: late.test_a_backorder_is_said_once_and_charged_once(shop, "", None),
+    ),
+    "who asks is taken for who accepts": (
+        lambda patch: patch.setattr(asking, "stands", lambda fulfillment: False),
+        lambda shop, patch: questions.test_who_asks_has_not_accepted_and_nothing_is_charged_until_the_answer_is_there(
+            shop
+        ),
+    ),
+    "what comes back is kept": (
+        lambda patch: patch.setattr(returning, "came_back", nothing),
+        lambda shop, patch: returns.test_a_return_pays_back_by_the_rule_once_and_to_the_cent(shop, "full", 8248, 0),
+    ),
+    "a second press gives back again": (
+        lambda patch: patch.setattr(money, "refundable_cents", lambda order: 6990),
+        lambda shop, patch: returns.test_two_presses_are_one_refund(shop),
     ),
 }
 

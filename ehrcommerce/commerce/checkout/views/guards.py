@@ -74,7 +74,10 @@ def at_stage(
             if not services.may_see(session, stage) or (form_only and request.method != "POST"):
                 return redirect(services.home(session))
             request.checkout = session  # type: ignore[attr-defined]
-            return view(request, *args, **kwargs)  # type: ignore[arg-type]
+            try:
+                return view(request, *args, **kwargs)  # type: ignore[arg-type]
+            except LinkOver as ended:  # the chart was read meanwhile
+                return state_page(request, ended.page, clinic=session.organization, status=410)
 
         return guarded
 

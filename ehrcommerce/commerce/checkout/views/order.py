@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.rules import NoRule
-from ehrcommerce.commerce.checkout import consents, coverage, quotes, services
+from ehrcommerce.commerce.checkout import consents, coverage, current, quotes, services
 from ehrcommerce.commerce.checkout.consents import Words
 from ehrcommerce.commerce.checkout.directions import Directions, amount_of, directions_of
 from ehrcommerce.commerce.checkout.forms import AddressForm, ChoiceForm, ConsentForm
@@ -71,6 +71,8 @@ def _actor(request: CheckoutRequest) -> str:
 def check(request: CheckoutRequest) -> HttpResponse:
     """The items, who ordered them, the full price; plan or full price."""
     session, at = request.checkout, timezone.now()
+    if request.method != "POST":
+        current.require(session, at=at)
     payer = coverage.payer_of(session, at)
     words = consents.words([(table.ELIGIBILITY, payer)]) if payer else None
     mark = words.recipients[0].mark if words else ""
@@ -113,6 +115,8 @@ def ask_again(request: CheckoutRequest) -> HttpResponse:
 def price(request: CheckoutRequest) -> HttpResponse:
     """Three numbers, then a yes for each recipient of what is shared."""
     session = request.checkout
+    if request.method != "POST":
+        current.require(session, at=timezone.now())
     try:
         words = _supplier_words(session)
     except NoSupplier:

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from ehrcommerce.commerce.catalog.rules import NoRule
-from ehrcommerce.commerce.checkout import coverage, quotes, services
+from ehrcommerce.commerce.checkout import coverage, current, quotes, services
 from ehrcommerce.commerce.checkout.models import Stage
 from ehrcommerce.commerce.checkout.views.guards import (
     READ,
@@ -98,6 +98,7 @@ def _summary(
 
 def _place(request: CheckoutRequest, quote: Quote) -> HttpResponse:
     session, at = request.checkout, timezone.now()
+    current.require(session, at=at)
     try:
         order = orders.place_order(
             link=session.link, quote=quote, ship_to=ShipTo(**session.ship_to), language=language(),
