@@ -131,5 +131,6 @@ WITHOUT: dict[str, str] = {
     "checkout/state.html:sold_out": "only where somebody else buys the last one while the pay page is open",
     "ehr/order_stands.html": "only where the patient orders between the reading and the writing of one press of Send",
     "ehr/revoke_refused.html": "only where the patient orders after the list of links was shown; no walk reaches it yet",
+    "ehr/question.html": "only where a pharmacist asks; the sandbox's pharmacy does not ask by itself",
     "ehr/base.html": "the frame of the clinician's pages, seen on each",
 }

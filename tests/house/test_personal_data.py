@@ -34,7 +34,9 @@ PLAIN = {
         "queue": CODE, "reference": "what a partner calls our order by", "recipient": PARTNER, "owner": OPAQUE,
     },
     "outbox.Heartbeat": {"name": CODE, "skew_s": "seconds between two clocks"},
-    "accounts.Organization": {"name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS, "held_words": OURS},
+    "accounts.Organization": {
+        "name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS, "held_words": OURS, "return_refunds": CODE,
+    },
     "accounts.User": {
         "password": "a salted hash", "username": STAFF, "first_name": "stays empty", "last_name": "stays empty",
         "email": "stays empty", "issuer": STAFF, "display_name": STAFF, "npi": STAFF,
@@ -87,6 +89,7 @@ PLAIN = {
     "orders.LedgerEntry": {"cause": CODE, "account": CODE},
     "orders.OrderEvent": {"detail": CODE},
     "fulfillment.Fulfillment": {"supplier_reference": OPAQUE, "checked_versions": "opaque keys and version numbers"},
+    "fulfillment.PharmacistQuestion": {"asked": CODE, "answer": CODE},
     "fulfillment.FulfillmentLine": {"expected_on": "the day that a supplier names for a product"},
     "fulfillment.Shipment": {"carrier": PARTNER},
     "ehr.EhrConnection": dict.fromkeys(
