@@ -127,6 +127,12 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "ehr.ehrconnection": {_C.PARTNER: "*", _C.CREDENTIALS: "client_secret"},
     "ehr.ehrissuer": {_C.PARTNER: "*"},
     "ehr.hookclient": {_C.PARTNER: "*"},
+    "ehr.subscription": {_C.PARTNER: "*", _C.CREDENTIALS: "secret previous_secret hook_id"},
+    "ehr.notification": {
+        _C.STATE: "received_at connection subscription resource_type state number event_at done_at",
+        _C.CREDENTIALS: "dedupe_sha256", _C.CLINICAL: "resource_id focus version version_at",
+    },
+    "ehr.pollingwatermark": {_C.PARTNER: "*"},
     "ehr.ehrsession": {
         _C.STATE: "public_id user connection scope started_at seen_at ends_at ended_at",
         _C.CREDENTIALS: "access_token refresh_token launch_key", _C.CLINICAL: "patient",

@@ -73,6 +73,7 @@ class Subscription(models.Model):
     created_at = models.DateTimeField()
 
     class Meta:
+        verbose_name, verbose_name_plural = "subscription", "subscriptions: what EHRs tell us"
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state__in=SubscriptionState.values), name="subscription_state_known"
@@ -126,6 +127,7 @@ class Notification(models.Model):
     done_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = "event", "events in"
         constraints = [
             models.UniqueConstraint(fields=["connection", "dedupe_sha256"], name="notification_once"),
             models.CheckConstraint(condition=models.Q(state__in=InboxState.values), name="notification_state_known"),
@@ -163,6 +165,7 @@ class PollingWatermark(models.Model):
     enabled = models.BooleanField(default=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = "polling", "polling: how far we looked ourselves"
         constraints = [
             models.UniqueConstraint(fields=["connection", "resource_type"], name="watermark_once"),
         ]

@@ -29,8 +29,9 @@ from ehrcommerce.commerce.offers.tokens import hash_of, token_of
 from ehrcommerce.commerce.orders.models import Reconciliation
 from ehrcommerce.disclosure import holds
 from ehrcommerce.disclosure.models import PurgeCertificate
+from ehrcommerce.ehr import polling
 from ehrcommerce.ehr.handles import chart_key
-from ehrcommerce.ehr.models import EhrConnection, EhrSession, HookClient, Subscription
+from ehrcommerce.ehr.models import EhrConnection, EhrSession, HookClient, Notification, Subscription
 from ehrcommerce.ehr.views.stale import SESSION_KEY
 from ehrcommerce.suppliers.models import FileIn, Supplier
 from ehrcommerce.vault import walls
@@ -128,6 +129,10 @@ def more_rows(made: Tenant) -> None:
         )
         hook.save()
         made.hooks.append(hook.hook_id)
+        Notification.objects.create(
+            organization=clinic, connection=made.connection, subscription=hook, dedupe_sha256=uuid4().bytes * 2,
+            resource_type="DeviceRequest", focus=uuid4().hex, received_at=now,
+        )  # fmt: skip
         TaxRule.objects.get_or_create(
             organization=clinic, tax_class=TAX_CLASSES[number][0], state="OR", rate_ppm=number, starts_on=now.date()
         )
@@ -138,6 +143,7 @@ def more_rows(made: Tenant) -> None:
         organization=clinic, connection=made.connection, enabled=True, issuer="https://ehr.example.org",
         jku=f"{made.connection.fhir_base}/keys",
     )  # fmt: skip
+    polling.begin(made.connection, at=now)
     for name in ("a.csv", "b.csv"):
         FileIn.objects.create(
             organization=clinic, supplier=made.shop.supplier("device"), name=name, at=now, file_digest=name.encode() * 6

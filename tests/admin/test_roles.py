@@ -17,7 +17,8 @@ from ehrcommerce.commerce.offers.models import PurchaseLink
 from ehrcommerce.commerce.orders.models import Reconciliation
 from ehrcommerce.disclosure import holds
 from ehrcommerce.disclosure.models import PurgeCertificate
-from ehrcommerce.ehr.models import EhrConnection
+from ehrcommerce.ehr import polling
+from ehrcommerce.ehr.models import EhrConnection, Notification, Subscription
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.suppliers.models import FileIn
 from ehrcommerce.vault import walls
@@ -49,6 +50,10 @@ TABLE: dict[str, dict[str, str]] = {
     "ehr.ehrconnection": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "accounts.proposedchange": {"integration": "v", "privacy": "v", "administrator": "v"},
     "accounts.breakglass": {"privacy": "v", "administrator": "v"},
+    "ehr.subscription": dict.fromkeys(ALL, "v")
+    | {"integration": "vca look_now", "administrator": "vca look_now"},
+    "ehr.notification": dict.fromkeys(ALL, "v"),
+    "ehr.pollingwatermark": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "ehr.ehrsession": {"integration": "v", "privacy": "v", "administrator": "v"},
 }
 
@@ -75,6 +80,8 @@ def rows(shop: Shop) -> dict[str, Any]:
     order = shop.dispatched("device")
     ehr = factories.ehr_connection(shop.clinic)
     session = factories.ehr_session(ehr, shop.ada)
+    subscription = Subscription(organization=shop.clinic, connection=ehr, created_at=timezone.now())
+    subscription.save()
     code = UnmappedCode.objects.create(
         organization=shop.clinic, kind="device", system="s", code="X1", last_seen_at=timezone.now()
     )
@@ -123,6 +130,12 @@ def rows(shop: Shop) -> dict[str, Any]:
         ),
         "ehr.ehrconnection": ehr,
         "ehr.ehrsession": session,
+        "ehr.subscription": subscription,
+        "ehr.notification": Notification.objects.create(
+            organization=shop.clinic, connection=ehr, dedupe_sha256=b"d" * 32, resource_type="DeviceRequest", focus="k",
+            received_at=timezone.now(),
+        ),
+        "ehr.pollingwatermark": polling.begin(ehr, at=timezone.now())[0],
     }
 
 
