@@ -49,7 +49,7 @@ class SubscriptionForm(_SubscriptionForm):
         said: str = self.cleaned_data["new_secret"]
         if said and len(said) < LEAST:
             raise ValidationError(f"A secret has at least {LEAST} characters.")
-        if not said and self.instance.pk is None:
+        if not said and self.instance._state.adding:
             raise ValidationError("Without a secret nobody is let in.")
         return said
 
@@ -67,7 +67,8 @@ class SubscriptionForm(_SubscriptionForm):
             row.previous_secret = ""
         if row.scheme == Scheme.ATHENA:
             row.counted = False  # its numbers begin anew with each notification
-        row.created_at = row.created_at or timezone.now()
+        if row._state.adding:
+            row.created_at = timezone.now()
         if commit:
             row.save()
         return row
@@ -137,7 +138,7 @@ class WatermarkForm(_WatermarkForm):
 
     def save(self, commit: bool = True) -> PollingWatermark:
         row = super().save(commit=False)
-        if row.pk is None:
+        if row._state.adding:
             row.since_at = row.next_at = timezone.now()
         if commit:
             row.save()
