@@ -50,6 +50,7 @@ TABLE: dict[str, dict[str, str]] = {
     "ehr.ehrconnection": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "accounts.proposedchange": {"integration": "v", "privacy": "v", "administrator": "v"},
     "accounts.breakglass": {"privacy": "v", "administrator": "v"},
+    "ehr.hookclient": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "ehr.subscription": dict.fromkeys(ALL, "v")
     | {"integration": "vca look_now", "administrator": "vca look_now"},
     "ehr.notification": dict.fromkeys(ALL, "v"),
