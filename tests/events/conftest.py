@@ -200,14 +200,17 @@ def access_to(connection: EhrConnection, *, patient_id: str, scopes: Sequence[st
 
 
 @pytest.fixture
-def ward(shop: Shop, ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch) -> Ward:
+def ward(shop: Shop, ehr: FakeEhr, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ward]:
     for module in (chart_module, drain, polling):
         monkeypatch.setattr(module, "backend_access", access_to)
     monkeypatch.setattr(chosen, "chart", EhrChart)
     connection = factories.ehr_connection(shop.clinic, fhir_base=ehr.base)
     made = Ward(shop, ehr, connection, Subscription())
     made.subscription = made.subscribe(Scheme.BACKPORT, reference="Subscription/17")
-    return made
+    yield made
+    # What was committed stays, and the next EHR of a test may get the same port.
+    walls.enter(shop.clinic.pk)
+    EhrConnection.objects.filter(pk=connection.pk).update(canonical_iss=f"gone-{connection.pk}")
 
 
 @pytest.fixture

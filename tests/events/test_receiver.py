@@ -21,7 +21,7 @@ EVENT = {"events": [{"focus": "DeviceRequest/dev-1", "version": "4"}]}
 
 def inbox_of(ward: Ward) -> list[tuple[str, str]]:
     rows = Notification.objects.filter(connection=ward.connection).order_by("pk")
-    return [(row.resource_type, row.resource_id) for row in rows]
+    return sorted((row.resource_type, row.resource_id) for row in rows)
 
 
 @pytest.mark.smart("H75")
