@@ -29,7 +29,9 @@ class EhrConfig(AppConfig):
         chores.register("ehr.polling", every_s=10.0, work=polling.due)
         chores.register("ehr.old versions", every_s=60.0, work=versions.alarm)
         chores.register("ehr.listening", every_s=15.0, work=listening.tend)
-        for handler in (revocation.Revoke(), drain.Drain(), polling.Poll()):
+        from ehrcommerce.ehr import subscriptions
+
+        for handler in (revocation.Revoke(), drain.Drain(), polling.Poll(), subscriptions.Make(), subscriptions.Check()):
             handlers.register(handler)
         retention.register("notifications", inbox.forget, {"ehr.Notification.resource_id": INBOX})
         context = [f"ehr.EhrSession.{one}" for one in sessions.CONTEXT]

@@ -43,6 +43,9 @@ class Subscription(models.Model):
     scheme = models.CharField(max_length=16, choices=Scheme.choices, default=Scheme.BACKPORT)
     state = models.CharField(max_length=12, choices=SubscriptionState.choices, default=SubscriptionState.REQUESTED)
     enabled = models.BooleanField(default=True)
+    managed = models.BooleanField(
+        default=False, db_default=False, help_text="Made at the EHR and looked after by the app, through its FHIR API."
+    )
     reference = models.CharField(
         max_length=200, blank=True, default="", help_text="What the EHR calls it, e.g. Subscription/17; empty: any."
     )

@@ -15,7 +15,7 @@ from django.utils import timezone
 from ehrcommerce.accounts.backoffice import INTEGRATION, BackOffice, ReadOnly, staff_of
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit import services as audit
-from ehrcommerce.ehr import polling
+from ehrcommerce.ehr import polling, subscriptions
 from ehrcommerce.ehr.models import Notification, PollingWatermark, Scheme, Subscription
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ class SubscriptionForm(_SubscriptionForm):
 
     class Meta:
         model = Subscription
-        fields = ("connection", "scheme", "enabled", "reference", "topic", "resource_types", "header_name", "counted",
+        fields = ("connection", "scheme", "enabled", "managed", "reference", "topic", "resource_types", "header_name", "counted",
                   "heartbeat_s", "quiet_after_s")  # fmt: skip
         labels = {
-            "reference": "What the EHR calls it", "resource_types": "Types that it may name", "header_name": "Secret header",
+            "reference": "What the EHR calls it", "managed": "Made and looked after at the EHR",
+            "resource_types": "Types that it may name", "header_name": "Secret header",
             "counted": "Its event numbers form a row", "heartbeat_s": "Heartbeat in seconds",
             "quiet_after_s": "No news is an alert after, in seconds",
         }  # fmt: skip
@@ -58,6 +59,13 @@ class SubscriptionForm(_SubscriptionForm):
         if not names or set(names) - set(TOLD):
             raise ValidationError(f"One or more of: {' '.join(TOLD)}.")
         return " ".join(dict.fromkeys(names))
+
+    def clean(self) -> dict[str, Any] | None:
+        """Only where the EHR has Subscriptions as resources, and knows what is asked for."""
+        said = super().clean() or self.cleaned_data
+        if said.get("managed") and (said.get("scheme") not in subscriptions.MADE_BY_US or not said.get("topic")):
+            raise ValidationError("The app can make FHIR subscriptions only, and needs a topic (or a search) for them.")
+        return said
 
     def save(self, commit: bool = True) -> Subscription:
         row = super().save(commit=False)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from ehrcommerce.ehr import alerts, polling
+from ehrcommerce.ehr import alerts, polling, subscriptions
 from ehrcommerce.ehr.models import Notification, Subscription, SubscriptionState
 
 LATE = timedelta(seconds=60)
@@ -18,7 +18,7 @@ def tend(organization_id: int, at: datetime) -> int:
 def _tend(row: Subscription, at: datetime) -> bool:
     gap = row.gap_since is not None and at - row.gap_since >= LATE
     if gap:
-        if not _came_late(row):
+        if not _came_late(row) and not subscriptions.missed(row, at):
             polling.sweep(row.connection, at=at)
         _close(row)
     silent = _is_silent(row, at)
@@ -26,6 +26,8 @@ def _tend(row: Subscription, at: datetime) -> bool:
         alerts.note(row.connection, alerts.QUIET, at)
         Subscription.objects.filter(pk=row.pk).update(state=SubscriptionState.SILENT, checked_at=None)
         polling.sweep(row.connection, at=at)
+    if row.managed and subscriptions.due(row, at):
+        subscriptions.want(row, at=at)
     return gap or silent
 
 

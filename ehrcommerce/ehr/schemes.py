@@ -15,7 +15,7 @@ from ehrcommerce.wire.fhir import read_json
 
 Json = Mapping[str, Any]
 WINDOW_S = 300
-HANDSHAKE, HEARTBEAT, EVENT = "handshake", "heartbeat", "event-notification"
+HANDSHAKE, HEARTBEAT, EVENT, ANSWER = "handshake", "heartbeat", "event-notification", "query-event"
 # Answers to questions of ours never come by themselves; whoever sends one is answered, and it is dropped.
 _KINDS = (HANDSHAKE, HEARTBEAT, EVENT, "query-status", "query-event")
 _LOCAL = re.compile(r"([A-Z][A-Za-z]{1,31})/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?")
@@ -136,11 +136,11 @@ def _of_bundle(row: Subscription, bundle: Json) -> Heard:
     if kind not in _KINDS:
         raise NotUnderstood
     _require_ours(row, status)
-    events = _objects(status.get("notificationEvent")) if kind == EVENT else []
+    events = _objects(status.get("notificationEvent")) if kind in (EVENT, ANSWER) else []
     heard = _heard(row, [_event(event) for event in events])
     numbers = heard.numbers or tuple(filter(None, [_number(status.get("eventsSinceSubscriptionStart"))]))
     return Heard(
-        kind, heard.hints, numbers if kind == EVENT else (), heard.dropped,
+        kind, heard.hints, numbers if kind in (EVENT, ANSWER) else (), heard.dropped,
         look=kind == EVENT and (not events or any("focus" not in event for event in events)),
         in_error=_text(status.get("status")) in ("error", "off") or bool(status.get("error")), newest_at=heard.newest_at,
     )  # fmt: skip

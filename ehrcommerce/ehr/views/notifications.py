@@ -63,5 +63,6 @@ def _answer(request: HttpRequest, row: Subscription) -> int:
         return 400
     except schemes.NotUnderstood:
         return 400
-    inbox.take(row, heard, at)
+    if heard.kind != schemes.ANSWER:  # answers to questions of ours do not come by themselves
+        inbox.take(row, heard, at)
     return 200
