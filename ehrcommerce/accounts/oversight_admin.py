@@ -22,7 +22,7 @@ class ProposedChangeAdmin(ReadOnly):
     """What one person wants; another one of the same right approves or refuses."""
 
     may_view = INTEGRATION | PRIVACY
-    list_display = ["what", "entity", "state", "proposed_by", "proposed_at", "expires_at", "decided_by"]
+    list_display = ["what", "about", "state", "proposed_by", "proposed_at", "expires_at", "decided_by"]
     list_select_related = ["proposed_by", "decided_by"]
     list_filter = ["state"]
     ordering = ["-id"]
@@ -41,6 +41,11 @@ class ProposedChangeAdmin(ReadOnly):
     def what(self, change: ProposedChange) -> str:
         kind = approvals.KINDS.get(change.kind)
         return kind.title if kind else change.kind
+
+    @admin.display(description="of")
+    def about(self, change: ProposedChange) -> str:
+        """The beginning of a name that may be long; the page of the row has all of it."""
+        return change.entity if len(change.entity) <= 24 else f"{change.entity[:20]}\N{HORIZONTAL ELLIPSIS}"
 
     @admin.display(description="from, to")
     def lines(self, change: ProposedChange) -> str:
