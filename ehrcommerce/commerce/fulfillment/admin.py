@@ -200,12 +200,12 @@ class OrderAdmin(ReadOnly):
         if order is not None and self.has_view_permission(request):
             self._looked(request, order)
             held = [(effect, title(effect.kind), remedy(effect.code)) for effect in waiting(order)]
+            sees_money = sees(request, Order, "patient_pays")
             context |= {
                 "timeline": timeline(order), "waiting": held, "reasons": REASONS, "order": order,
                 "may_act": self._has(request, OPERATIONS), "may_cancel": order.state not in FINAL,
-                "refundable": refundable_cents(order), "refund_reasons": REFUND_REASONS,
-                "may_refund": self._has(request, OPERATIONS) and sees(request, Order, "patient_pays"),
-                "sees_money": sees(request, Order, "patient_pays"),
+                "refundable": refundable_cents(order) if sees_money else 0, "refund_reasons": REFUND_REASONS,
+                "may_refund": self._has(request, OPERATIONS) and sees_money, "sees_money": sees_money,
                 "stuck": any(each[0].state == State.NEEDS_HUMAN for each in held),
             }  # fmt: skip
         return super().change_view(request, object_id, form_url, context)

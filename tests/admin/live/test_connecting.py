@@ -74,8 +74,12 @@ def test_an_administrator_connects_an_ehr_with_the_page_alone(cleo: Cleo, dara: 
     (record,) = {unescape(link) for link in page.links if "/agreement/add/?" in link}
     form = cleo.visitor.get(f"{cleo.live.app_url}{record}")
     day = time.strftime("%Y-%m-%d", time.gmtime())
-    done = cleo.visitor.submit(form, "/agreement/add/", document="folder 7", effective=day, signed_off_by="Cleo")
+    done = cleo.visitor.submit(
+        form, "/agreement/add/", document="folder 7", effective=day, signed_off_by="Cleo", services=["all"],
+        document_sha256="5f" * 32, breach_contact="+1 555 0100",
+    )  # fmt: skip
     assert done.path == "/admin/accounts/agreement/", done.text[:500]
+    assert "in force." in put_in_force(cleo, done).text
     # 4. Enter the client id.
     change = page.path.removesuffix("test/") + "change/"
     form = cleo.see(change)
@@ -96,6 +100,15 @@ def test_an_administrator_connects_an_ehr_with_the_page_alone(cleo: Cleo, dara: 
     assert re.match(r"/ehr/c/[\w-]+/", page.path), page.text[:600]
     assert chart.family in page.text
     assert time.monotonic() - began < SECONDS
+
+
+def put_in_force(cleo: Cleo, listing: Page) -> Page:
+    """The second step of an agreement: the newest draft of the list, by the list's own action."""
+    newest = cleo.database.one("SELECT max(id) AS id FROM accounts_agreement")["id"]
+    rows = (form for form in listing.forms if "_selected_action" in {name for name, _ in [*form.fields, *form.boxes]})
+    listing.forms[:] = [next(rows)]
+    wanted: dict[str, str | list[str]] = {"action": "put_in_force", "_selected_action": str(newest), "index": "0"}
+    return cleo.visitor.submit(listing, "", values=wanted)
 
 
 def values_of(page: Page, **changes: str) -> dict[str, str | list[str]]:
@@ -119,8 +132,8 @@ def test_the_values_of_a_vendor_fit_an_ehr_of_its_manners(cleo: Cleo, desk: Desk
     page = cleo.see(f"{LIST}{row['id']}/test/")
     register(desk, handed_over(page), f"app-{slug}")
     cleo.database.rows(
-        "INSERT INTO accounts_agreement (organization_id, party, party_name, document, effective, signed_off_by)"
-        " VALUES (%s, %s, 'x', 'x', '2026-01-01', 'x') RETURNING id",
+        "INSERT INTO accounts_agreement (organization_id, party, party_name, document, effective, signed_off_by,"
+        " services, state) VALUES (%s, %s, 'x', 'x', '2026-01-01', 'x', 'all', 'active') RETURNING id",
         row["organization_id"], f"ehr:{row['public_id']}",
     )  # fmt: skip
     page = cleo.visitor.submit(cleo.see(f"{LIST}{row['id']}/change/"), "/test/")

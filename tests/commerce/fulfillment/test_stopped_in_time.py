@@ -95,11 +95,18 @@ def net_cents(shop: Shop) -> int:
     return sum(signs[verb] * cents for verb, cents in shop.payments.acts)
 
 
+def everything_follows(shop: Shop) -> None:
+    """Also the second look: "gone" counts when the chart says it twice, ten seconds apart."""
+    shop.run()
+    shop.later("fulfillment.recheck", seconds=30)
+    shop.run()
+
+
 @pytest.mark.parametrize("word", STOPS)
 @pytest.mark.parametrize("moment", NOTHING_GOES)
 def test_before_it_was_sent_nothing_is_sent_and_nothing_is_kept(shop: Shop, moment: Moment, word: str) -> None:
     order = moment(shop, word)
-    shop.run()
+    everything_follows(shop)
     assert shop.pharmacy.placed == []
     assert net_cents(shop) == 0
     assert all(one.state not in ("authorized", "captured") for one in shop.payments.sessions.values())
@@ -111,9 +118,7 @@ def test_before_it_was_sent_nothing_is_sent_and_nothing_is_kept(shop: Shop, mome
 @pytest.mark.parametrize("moment", ASKED_BACK)
 def test_after_it_was_sent_it_is_asked_back_and_paid_back(shop: Shop, moment: Moment, word: str) -> None:
     order = moment(shop, word)
-    shop.run()
-    shop.later("fulfillment.recheck", seconds=1)
-    shop.run()
+    everything_follows(shop)
     assert len(shop.pharmacy.placed) <= 1
     assert {one.state for one in shop.pharmacy.orders.values()} == {"cancelled"}
     assert net_cents(shop) == 0
@@ -129,7 +134,7 @@ def test_after_it_left_a_person_is_told_and_the_patient_too(shop: Shop, word: st
     shop.hears(shop.fulfillment(order), "shipped")
     shop.run()
     stop(shop, order, word)
-    shop.run()
+    everything_follows(shop)
     effect = shop.effect("fulfillment.attention")
     assert (effect.state, effect.code) == ("needs_human", "stopped_after_leaving")
     assert len(shop.pharmacy.placed) == 1
