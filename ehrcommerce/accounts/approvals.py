@@ -255,3 +255,11 @@ def _record(change: ProposedChange, by: Actor, action: str, at: datetime, *, out
         organization_id=change.organization_id, by=by, action=action, entity=change.entity, at=at,
         elements=[name for name, _, _ in change.diff], reason=change.kind, outcome=outcome,
     )  # fmt: skip
+
+
+def row_id(change: ProposedChange) -> uuid.UUID | None:
+    """The public id of the row that a proposal is about; None where it names none, which is no row."""
+    try:
+        return uuid.UUID(change.entity.partition(":")[2])
+    except ValueError:
+        return None

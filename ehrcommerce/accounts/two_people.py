@@ -98,8 +98,7 @@ def applier(model: type[models.Model], switch: str, guarded: frozenset[str], ext
     by, at)` takes what is no column of the row."""
 
     def apply(change: ProposedChange, values: Mapping[str, Any], by: User, at: datetime) -> None:
-        public_id = change.entity.partition(":")[2]
-        row: Any = model._default_manager.select_for_update().filter(public_id=public_id).first()
+        row: Any = model._default_manager.select_for_update().filter(public_id=approvals.row_id(change)).first()
         if row is None or stands(row, switch, guarded) != bytes(change.before_digest):
             raise approvals.RowChanged
         columns = {field.name for field in model._meta.concrete_fields}

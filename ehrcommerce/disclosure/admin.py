@@ -38,8 +38,8 @@ def _place(change: ProposedChange, values: Mapping[str, Any], by: User, at: date
 
 
 def _release(change: ProposedChange, values: Mapping[str, Any], by: User, at: datetime) -> None:
-    public_id = change.entity.partition(":")[2]
-    hold = LegalHold.objects.select_for_update().filter(public_id=public_id, released_at=None).first()
+    rows = LegalHold.objects.select_for_update().filter(public_id=approvals.row_id(change), released_at=None)
+    hold = rows.first()
     if hold is None:
         raise approvals.RowChanged
     holds.release(hold, by=change.proposed_by.actor, at=at)

@@ -24,6 +24,9 @@ def test_each_seeded_bug_is_caught(town: Town, desk: Desk, database: Database) -
     missed: dict[str, str] = {}
     for start in range(0, len(names), SUSPECTS_A_ROUND):
         missed |= _round(town, desk, database, names[start : start + SUSPECTS_A_ROUND])
+    if missed:
+        # On a busy machine an order may not have come as far as its mistake: it is looked for once more, with more room.
+        missed = _round(town, desk, database, sorted(missed))
     tell("bugs", seeded=len(names), caught=len(names) - len(missed), missed=sorted(missed))
     assert not missed
 
