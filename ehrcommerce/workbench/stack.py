@@ -33,6 +33,7 @@ class Stack:
     suffix: str  # of database names: tells apart runs that share a server, and the workers of one run
     redis_is_ours: bool = True
     redis_number: int = 0
+    server_log: Path | None = None  # PostgreSQL's own; none where the server was given to us
 
     def site(self, kind: str, *, settings: str = "ehrcommerce.settings.development", redis_url: str = "") -> Site:
         """A system of its own: free ports, databases named after `kind`, partners that move only when told to."""
@@ -57,7 +58,8 @@ class Stack:
 
     def to_json(self) -> str:
         url = self.postgres.superuser_url
-        return json.dumps([url, self.redis_url, self.secrets, str(self.place), self.suffix])
+        log = str(self.server_log or "")
+        return json.dumps([url, self.redis_url, self.secrets, str(self.place), self.suffix, log])
 
     def own_redis(self, kind: str) -> Redis:
         """One more Redis, for a test that stops it; where none can be started, the one that was given."""
@@ -71,9 +73,12 @@ def join_or_start(cleanup: ExitStack) -> Stack:
     """The stack of the controller when there is one, else a new one that ends with `cleanup`."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     if worker and VARIABLE in os.environ:
-        superuser_url, redis_url, secret, place, suffix = json.loads(os.environ[VARIABLE])
+        superuser_url, redis_url, secret, place, suffix, log = json.loads(os.environ[VARIABLE])
         number = 1 + int(worker.removeprefix("gw") or 0)
-        return Stack(Postgres(superuser_url), redis_url, secret, Path(place), f"{suffix}_{worker}", redis_number=number)
+        return Stack(
+            Postgres(superuser_url), redis_url, secret, Path(place), f"{suffix}_{worker}", redis_number=number,
+            server_log=Path(log) if log else None,
+        )  # fmt: skip
     stack = start(cleanup)
     os.environ[VARIABLE] = stack.to_json()
     cleanup.callback(os.environ.pop, VARIABLE, None)
@@ -100,7 +105,8 @@ def start(cleanup: ExitStack) -> Stack:
     else:
         redis = start_redis(place, password=secret["password:redis"], log=place / "redis.log")
         cleanup.callback(redis.stop)
-    stack = Stack(postgres, redis.url, secret, place, suffix, redis_is_ours=not given_redis)
+    log = None if postgres.child is None else postgres.child.log
+    stack = Stack(postgres, redis.url, secret, place, suffix, redis_is_ours=not given_redis, server_log=log)
     if given_database:
         cleanup.callback(drop_databases, stack)
     return stack

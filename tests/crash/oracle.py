@@ -54,6 +54,7 @@ class Oracle:
         self.orders = {row["number"]: row for row in ours.rows("SELECT * FROM orders_order")}
         self.journal = theirs.rows("SELECT * FROM journal_journalentry WHERE started >= %s ORDER BY id", since)
         self.held = theirs.rows("SELECT * FROM partners_supplierorder")
+        self.since = since
         self.sessions = theirs.rows("SELECT * FROM partners_paysession")
         self.messages = theirs.rows("SELECT * FROM partners_message")
         self.posts = self._posts()
@@ -95,7 +96,8 @@ class Oracle:
         parts = {str(row["public_id"]) for row in self.ours.rows("SELECT public_id FROM fulfillment_fulfillment")}
         mine = {reference: buyer.number for buyer in self.buyers for reference in buyer.parts}
         for row in self.held:
-            if row["reference"] not in parts:
+            # What is older was judged in its own round: a mistake that was made on purpose leaves its stray behind.
+            if row["reference"] not in parts and row["created_at"].timestamp() >= self.since:
                 yield Break("I3", self._whose(row, mine), f"{row['partner']} holds an order that no row of ours knows")
         payments = {str(row["public_id"]) for row in self.ours.rows("SELECT public_id FROM orders_payment")}
         for row in self.sessions:

@@ -30,6 +30,7 @@ APART = {
     "django_admin_log": "history of the admin",
     "audit_auditevent": "audit trail",
 }
+SERVER_LOG = "log of PostgreSQL"
 UNDER_WAY = ("planned", "sending", "unknown", "needs_human")
 
 
@@ -133,7 +134,12 @@ def logs(live: Live, begun: dict[str, int], basin: Basin) -> None:
 
 def server_log(path: Path, begun: int, basin: Basin) -> None:
     if path.exists():
-        basin.keep("log of PostgreSQL", path.read_bytes()[begun:] or b"(silent)")
+        basin.keep(SERVER_LOG, path.read_bytes()[begun:] or b"(silent)")
+
+
+def unread(path: Path | None) -> frozenset[str]:
+    """Of a server that was given to us only its owner reads the log."""
+    return frozenset() if path else frozenset({SERVER_LOG})
 
 
 def files(place: Path, basin: Basin) -> None:

@@ -21,5 +21,4 @@ def tell(record_property: Callable[[str, object], None]) -> Tell:
 @pytest.fixture
 def server_log(pytestconfig: pytest.Config) -> Path | None:
     """PostgreSQL's own; None where the server was given to us."""
-    stack = pytestconfig.stash[fixtures.STACK]
-    return None if stack.postgres.child is None else stack.postgres.child.log
+    return pytestconfig.stash[fixtures.STACK].server_log

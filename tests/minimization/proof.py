@@ -44,13 +44,14 @@ class Outcome:
     drive: Drive
     found: Found
     seconds: dict[str, float] = field(default_factory=dict)
+    unread: frozenset[str] = frozenset()  # sinks that this machine does not show us, and the reader is told
 
     def faults(self) -> list[str]:
         """Everything that fails the proof, in words."""
         missing = sorted(paths.every_path() - self.ledger.planted)
         unseen = sorted(set(verdict.must_arrive(self.ledger)) - set(self.found.arrived) - UNSEEN.keys())
         unasked = {f"admin pages: {role}" for role in set(STAFF) - set(self.drive.roles)}
-        empty = sorted(set(self.found.empty) - MAY_BE_EMPTY - unasked)
+        empty = sorted(set(self.found.empty) - MAY_BE_EMPTY - unasked - self.unread)
         leaks = [f"LEAK: {leak}" for leak in self.found.leaks]
         more = [f"... and {len(leaks) - MOST_SHOWN} more leaks"] if len(leaks) > MOST_SHOWN else []
         return [
@@ -75,6 +76,7 @@ class Outcome:
             "Branches driven": f"{len(self.drive.branches)}",
             "Elements that arrived where they may": f"{len(found.arrived)}",
             "Leaks": f"{len(found.leaks)}",
+            **{f"Not read: {name}": "the server was given to us" for name in sorted(self.unread)},
         }
 
 
@@ -116,7 +118,7 @@ def run(
     found = verdict.search(drive.basin, ledger)
     seconds["search"] = time.monotonic() - clock
     say("  ".join(f"{name} {spent:.1f} s" for name, spent in seconds.items()))
-    return Outcome(seed, ledger, drive, found, seconds)
+    return Outcome(seed, ledger, drive, found, seconds, collecting.unread(server_log))
 
 
 def collect(

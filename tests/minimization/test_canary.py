@@ -42,7 +42,8 @@ def test_nothing_leaves_the_chart_but_what_the_table_names(
 def test_leaks_that_were_made_on_purpose_are_caught(
     live: Live, desk: Desk, tmp_path: Path, server_log: Path | None, tell: Tell
 ) -> None:
-    seeded = rotation.rotating(LEAKS, keep=SEEDED)
+    seen = [leak for leak in LEAKS if not set(leak.sinks) <= collecting.unread(server_log)]
+    seeded = rotation.rotating(seen, keep=SEEDED)
     later = (staff_at_their_pages,) if any(leak.needs_admin for leak in seeded) else ()
     collecting.rows(live.owner_url, COLUMN.format("ADD COLUMN", " text") + " DEFAULT NULL", fetch=False)
     try:
