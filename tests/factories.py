@@ -7,12 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 from django.contrib.auth.hashers import make_password
+from django.db import connection
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ehrcommerce.accounts import approvals
 from ehrcommerce.accounts.models import Agreement, Organization, Role, User
 from ehrcommerce.accounts.organizations import create_organization
 from ehrcommerce.commerce.catalog.rules import add_free_rules
+from ehrcommerce.ehr.issuers import canonical_iss
 from ehrcommerce.ehr.models import EhrConnection, EhrSession
 from ehrcommerce.vault import walls
 
@@ -55,11 +57,25 @@ def ehr_connection(clinic: Organization, *, agreed: bool = True, **changes: Any)
         "client_id": "ehrcommerce",
         "client_auth": "none", "frame_origins": f"https://{slug}.example.org",
     }  # fmt: skip
+    _free(str(changes.get("fhir_base", "")))
     with walls.organization(clinic.pk):
         made = EhrConnection.objects.create(organization=clinic, **{**fields, **changes})
         if agreed:
             agreement(clinic, made.party)
     return made
+
+
+def _free(base: str) -> None:
+    """A port that an earlier test's EHR listened on may be given out again, and that test's rows may still stand."""
+    if not base.startswith("http://127.0.0.1:"):
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pk, organization_id FROM ehrc_connection_by_iss(%s)", [canonical_iss(base)])
+        for pk, organization_id in cursor.fetchall():
+            with walls.organization(organization_id):
+                gone = EhrConnection.objects.get(pk=pk)
+                gone.fhir_base = f"https://gone-{next(_numbers)}.example.org/fhir/R4"
+                gone.save(update_fields=["fhir_base"])
 
 
 def clinician(clinic: Organization, *, subject: str, **changes: Any) -> User:
