@@ -38,8 +38,9 @@ def _place(change: ProposedChange, values: Mapping[str, Any], by: User, at: date
 
 
 def _release(change: ProposedChange, values: Mapping[str, Any], by: User, at: datetime) -> None:
-    rows = LegalHold.objects.select_for_update().filter(public_id=approvals.row_id(change), released_at=None)
-    hold = rows.first()
+    row_id = approvals.row_id(change)
+    rows = LegalHold.objects.select_for_update().filter(public_id=row_id, released_at=None) if row_id else None
+    hold = rows.first() if rows is not None else None
     if hold is None:
         raise approvals.RowChanged
     holds.release(hold, by=change.proposed_by.actor, at=at)
