@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-# A file stays whole: its tests share a running system, which takes seconds to start.
-SPLIT = ["-n", "2", "--dist", "loadfile"]
+# How the work is cut and what comes first: workbench/splitting.py.
+SPLIT = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "-p", "ehrcommerce.workbench.splitting"]
 
 
 def main(arguments: list[str]) -> int:
