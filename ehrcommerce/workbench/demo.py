@@ -241,7 +241,7 @@ def prepare(site: Site, state: State, supervisor: Supervisor, *, fhir_data: Path
     supervisor.start(site.process("sandbox"))
     if loaded.get("data") != data:
         say("Loading clinic, catalog and suppliers ...")
-        state.remember_admin(site.load_demo(supervisor))
+        state.remember_admin(site.load_demo(supervisor, events=True))
     state.save(loaded={"schema": schema, "data": data})
 
 

@@ -172,9 +172,10 @@ class Site:
         (said,) = supervisor.run(self.sandbox_command("sandbox-load", "load", *extra))
         return said
 
-    def load_demo(self, supervisor: Supervisor) -> dict[str, str]:
-        """Needs the sandbox running: it tells the partners where to call back. Returns what the last line says."""
-        (said,) = supervisor.run(self.command("load_demo", "load_demo"))
+    def load_demo(self, supervisor: Supervisor, *, events: bool = False) -> dict[str, str]:
+        """Needs the sandbox running: it tells the partners where to call back. Returns what the last line says.
+        `events`: the EHR tells of changes by itself, which most tests would only be disturbed by."""
+        (said,) = supervisor.run(self.command("load_demo", "load_demo", *(["--events"] if events else [])))
         facts = [line for line in said.splitlines() if line.startswith('{"admin"')]
         if not facts:
             raise ChildFailed(f"load_demo did not say who the administrator is:\n{said}")

@@ -11,7 +11,7 @@ from uuid import uuid4
 from django.db import transaction
 from django.utils.http import http_date
 
-from ehrcommerce.sandbox.ehr import fhir_json, fhir_search, fhir_store
+from ehrcommerce.sandbox.ehr import fhir_json, fhir_search, fhir_store, notices
 from ehrcommerce.sandbox.ehr.fhir_access import Access
 from ehrcommerce.sandbox.ehr.fhir_errors import (
     FhirRefusal,
@@ -24,7 +24,7 @@ from ehrcommerce.sandbox.ehr.fhir_errors import (
     WrongVersion,
 )
 from ehrcommerce.sandbox.ehr.fhir_json import Json
-from ehrcommerce.sandbox.ehr.models import Resource
+from ehrcommerce.sandbox.ehr.models import Resource, Subscriber
 from ehrcommerce.sandbox.ehr.surroundings import here
 
 FHIR_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
@@ -71,6 +71,8 @@ def perform(ask: Ask, access: Access, knobs: dict[str, Any], *, at: datetime) ->
             return _read(kind, fhir_id, access)
         case ("GET", [kind, fhir_id, "_history", version]):
             return _vread(kind, fhir_id, version, access)
+        case ("GET", ["Subscription", fhir_id, operation]) if operation in ("$status", "$events"):
+            return _operation(fhir_id, operation, ask, access, at=at)
         case ("POST", [kind]):
             return _create(kind, ask, access, at=at)
         case ("PUT", [kind, fhir_id]):
@@ -100,6 +102,26 @@ def _vread(kind: str, fhir_id: str, version: str, access: Access) -> Reply:
     if version != str(row.version):
         raise NotFound("Older versions are not kept.")
     return Reply(200, row.text, _version_headers(row))
+
+
+def _operation(fhir_id: str, operation: str, ask: Ask, access: Access, *, at: datetime) -> Reply:
+    """How a subscription stands, or what it told between two numbers."""
+    row = _found("Subscription", fhir_id, access, "r")
+    around, asked = here(), dict(ask.params)
+    subscriber = Subscriber.objects.filter(name=row.fhir_id).first()
+    if around.knobs[f"{operation[1:]}_operation"] == "refuse" or subscriber is None:
+        raise NotAllowed(f"{operation} is not offered.")
+    if operation == "$status":
+        return Reply(200, fhir_json.write(notices.status(subscriber, around, at=at)))
+    began = int(around.knobs["events_count_from"])
+    numbers = [asked.get(name, "") for name in ("eventsSinceNumber", "eventsUntilNumber")]
+    if not all(text == "" or text.isdecimal() for text in numbers):
+        raise FhirRefusal("eventsSinceNumber and eventsUntilNumber are whole numbers.")
+    low, high = (int(numbers[0] or 0) - began, int(numbers[1] or began + subscriber.number) - began)
+    most = subscriber.number
+    events = subscriber.messages.filter(number__gte=min(max(low, 0), most + 1), number__lte=max(min(high, most), 0))
+    told = notices.bundle(subscriber, "query-event", events.order_by("number"), around, at=at)
+    return Reply(200, fhir_json.write(told))
 
 
 def _version_headers(row: Resource) -> dict[str, str]:

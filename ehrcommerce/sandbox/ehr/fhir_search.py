@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from ehrcommerce.sandbox.ehr import fhir_elements, fhir_include, fhir_json, fhir_store
 from ehrcommerce.sandbox.ehr.fhir_access import Access
 from ehrcommerce.sandbox.ehr.fhir_errors import FhirRefusal
-from ehrcommerce.sandbox.ehr.models import Resource
+from ehrcommerce.sandbox.ehr.models import Resource, Subscriber
 from ehrcommerce.sandbox.ehr.surroundings import here
 
 Params = list[tuple[str, str]]
@@ -54,6 +54,9 @@ class Query:
             self.references.append((REFERENCE_PARAMS[name], [_relative(part) for part in value.split(",")]))
         elif name in COLUMN_PARAMS:
             self.rows = self.rows.filter(COLUMN_PARAMS[name](value))
+        elif name == "url" and self.type == "Subscription":
+            names = Subscriber.objects.filter(endpoint=value).values("name")
+            self.rows = self.rows.filter(fhir_id__in=names)
         elif not self._shape(name, value) and strict:
             raise FhirRefusal(f"The search parameter {name} is not known for {self.type}.")
 

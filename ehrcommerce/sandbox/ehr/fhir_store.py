@@ -1,7 +1,7 @@
 """Writing and reading resources: versions, times, the patient they belong to, and the columns that searches use."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -101,6 +101,20 @@ def digest(resource: Json) -> str:
     return hashlib.sha256(fhir_json.write({**resource, "meta": meta}).encode()).hexdigest()
 
 
+Listener = Callable[[Resource, Json, datetime], None]
+_listeners: list[Listener] = []
+
+
+def on_change(listener: Listener) -> None:
+    """Call `listener` with each resource that somebody wrote or deleted (`{}` then), in that transaction."""
+    _listeners.append(listener)
+
+
+def _tell(row: Resource, resource: Json, at: datetime) -> None:
+    for listener in _listeners:
+        listener(row, resource, at)
+
+
 @transaction.atomic
 def save(resource: Json, *, at: datetime, if_version: int | None = None, loaded: bool = False) -> Saved:
     """Write a resource under its own id: a new row, or the next version of the one that is there.
@@ -120,6 +134,8 @@ def save(resource: Json, *, at: datetime, if_version: int | None = None, loaded:
     row.loaded_digest = file_digest or row.loaded_digest
     _fill(row, resource, at=at)
     row.save()
+    if not loaded:
+        _tell(row, resource, at)
     return Saved(row, created=created, changed=True)
 
 
@@ -156,10 +172,20 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@transaction.atomic
 def delete(resource_type: str, fhir_id: str, *, at: datetime) -> bool:
     """Leave a tombstone; True when there was something."""
     live = Resource.objects.filter(type=resource_type, fhir_id=fhir_id, deleted=False)
-    return live.update(deleted=True, last_updated=at) == 1
+    if live.update(deleted=True, last_updated=at) != 1:
+        return False
+    _tell(Resource.objects.get(type=resource_type, fhir_id=fhir_id), {}, at)
+    return True
+
+
+def set_status(row: Resource, status: str, *, at: datetime) -> None:
+    """The server's own word about a resource of its own; nobody is told of it."""
+    _fill(row, {**content(row), "status": status}, at=at)
+    row.save()
 
 
 def lock(words: str) -> None:

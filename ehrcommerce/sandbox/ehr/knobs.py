@@ -187,7 +187,21 @@ FHIR: Final[dict[str, Knob]] = {
     "write_result": _one_of("resource", "empty", "other_id"),
     "write_location": _one_of("right", "foreign", "absent"),
 }
-KNOBS: Final[dict[str, Knob]] = {**EVERYWHERE, **DISCOVERY, **ID_TOKEN, **AUTHORIZE, **TOKEN, **FHIR}
+EVENTS: Final[dict[str, Knob]] = {
+    "events_lost": Knob(0),
+    "events_copies": Knob(1),
+    "events_late_s": Knob(0),
+    "events_order": _one_of("kept", "swapped"),
+    "events_proof": _one_of("right", "wrong", "absent"),
+    "events_focus": _one_of("right", "foreign"),
+    "events_subscription": _one_of("right", "other"),
+    "events_count_from": Knob(0),
+    "events_operation": _one_of("honor", "refuse"),
+    "status_operation": _one_of("honor", "refuse"),
+}
+"""What it tells by itself: every n-th event is lost, comes so many times, so much later, each second one after the next."""
+
+KNOBS: Final[dict[str, Knob]] = {**EVERYWHERE, **DISCOVERY, **ID_TOKEN, **AUTHORIZE, **TOKEN, **FHIR, **EVENTS}
 USUAL: Final[dict[str, Any]] = {name: knob.usual for name, knob in KNOBS.items()}
 
 

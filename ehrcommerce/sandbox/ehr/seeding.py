@@ -6,7 +6,17 @@ from typing import Final
 from django.conf import settings
 
 from ehrcommerce.sandbox.ehr import counting
-from ehrcommerce.sandbox.ehr.models import AccessToken, AssertionId, AuthorizationCode, Client, Knobs, Launch, Profile
+from ehrcommerce.sandbox.ehr.models import (
+    AccessToken,
+    AssertionId,
+    AuthorizationCode,
+    Client,
+    Knobs,
+    Launch,
+    Message,
+    Profile,
+    Subscriber,
+)
 
 DEMO_CLIENT: Final = "ehrcommerce-demo"
 DEMO_TYPES: Final = (
@@ -52,7 +62,10 @@ def register_demo_client() -> None:
 
 
 def forget_sessions() -> None:
-    """Knobs, profiles, launches, codes and tokens go; patients, orders, users and clients stay."""
+    """Knobs, profiles, launches, codes, tokens and what was told go; patients, orders, users, clients stay, and who is
+    told of changes at the EHR that has no profile."""
     for table in (AccessToken, AuthorizationCode, AssertionId, Launch, Knobs, Profile):
         table.objects.all().delete()
+    Message.objects.all().delete()
+    Subscriber.objects.exclude(profile="").delete()
     counting.forget()

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from ehrcommerce.sandbox.ehr import control, discovery, fhir_views, oauth_views, pages
+from ehrcommerce.sandbox.ehr import control, control_events, discovery, fhir_views, oauth_views, pages
 
 AUTH: list[URLPattern | URLResolver] = [
     path("authorize", oauth_views.authorize),
@@ -51,4 +51,6 @@ urlpatterns = [
     path("control/users", control.users),
     path("control/clients", control.clients),
     path("control/knobs", control.knobs),
+    path("control/subscriptions", control_events.subscriptions),
+    path("control/messages", control_events.messages),
 ]

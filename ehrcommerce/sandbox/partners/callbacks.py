@@ -6,14 +6,11 @@ the commit, and by each beat of the clock. Five further tries follow the first (
 
 import hashlib
 import hmac
-import http.client
 import json
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import Error as DatabaseError
@@ -22,31 +19,17 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from ehrcommerce.sandbox.journal.recording import record
+from ehrcommerce.sandbox.sending import Reply, send
 
 from .models import CallbackEvent, Switchboard, event_id
 
 PAUSES_S = (1, 2, 4, 8, 16)
-ANSWER_WITHIN_S = 5.0
 LEASE_S = 15
-LARGEST_ANSWER = 4096
 SENDERS = 4
 
 log = logging.getLogger(__name__)
 _free = threading.BoundedSemaphore(SENDERS)
 _senders = ThreadPoolExecutor(max_workers=SENDERS, thread_name_prefix="callback")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What the receiver answered; status 0 when it did not."""
-
-    status: int
-    body: str
-
-    @property
-    def taken(self) -> bool:
-        """Only a 2xx means that the event was taken."""
-        return 200 <= self.status < 300
 
 
 def announce(*, partner: str, kind: str, object_id: str, reference: str, status: str, at: datetime) -> CallbackEvent:
@@ -147,7 +130,7 @@ def _send(event: CallbackEvent, url: str) -> Reply:
         "X-Timestamp": timestamp,
         "X-Signature": signature(event.public_id, timestamp, body),
     }
-    reply = _post(url, body, headers)
+    reply = send(url, body, headers)
     record(
         partner=f"{event.partner}-callback",
         method="POST",
@@ -160,22 +143,6 @@ def _send(event: CallbackEvent, url: str) -> Reply:
         ended=timezone.now().timestamp(),
     )
     return reply
-
-
-def _post(url: str, body: bytes, headers: dict[str, str]) -> Reply:
-    """One POST without redirects and without the environment's proxies."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
-    line = kind(parts.hostname or "", parts.port, timeout=ANSWER_WITHIN_S)
-    try:
-        line.request("POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers)
-        answer = line.getresponse()
-        return Reply(status=answer.status, body=answer.read(LARGEST_ANSWER).decode(errors="replace"))
-    except (OSError, http.client.HTTPException) as fault:
-        return Reply(status=0, body=type(fault).__name__)
-    finally:
-        line.close()
 
 
 def _settle(event: CallbackEvent, reply: Reply, *, at: datetime) -> None:

@@ -7,11 +7,11 @@ import json
 import secrets
 import uuid
 from dataclasses import asdict
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -21,12 +21,14 @@ from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog import rules
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule
-from ehrcommerce.ehr.models import EhrConnection
+from ehrcommerce.ehr.models import EhrConnection, PollingWatermark, Scheme, Subscription
 from ehrcommerce.suppliers.models import Port, Supplier
 from ehrcommerce.vault import walls
 from ehrcommerce.wire.client import Partner, ask
 from ehrcommerce.workbench.demo_catalog import PRODUCTS
 
+OVERLAP = timedelta(minutes=2)
+ORDER_TYPES = "MedicationRequest DeviceRequest ServiceRequest"
 NAMESPACE = uuid.UUID("6f0e6d1c-2b57-4a55-9a3e-8f2d1f0a7c11")
 # port, adapter, path below the sandbox, name that patients read, asks for the birth date
 PARTNERS = (
@@ -48,6 +50,9 @@ def supplier_id(port: str) -> uuid.UUID:
 class Command(BaseCommand):
     help = "Load the demo clinic, its sandbox EHR and partners, the catalog and an administrator. Safe to repeat."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--events", action="store_true", help="let the EHR tell of changes, and look for them too")
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX_URL:
             raise CommandError("EHRC_SANDBOX_URL is not set. Start the demo with: python3 manage.py demo")
@@ -63,6 +68,8 @@ class Command(BaseCommand):
         )
         self._rules(organization)
         self._call_back()
+        if options["events"]:
+            self._listen(connection)
         self.stdout.write(json.dumps({"admin": self._administrators(organization)}))
         walls.leave()
 
@@ -93,6 +100,27 @@ class Command(BaseCommand):
             },
         )  # fmt: skip
         return made
+
+    def _listen(self, connection: EhrConnection) -> None:
+        """The app makes the subscription at the EHR by itself, at its present address; and looks every five minutes."""
+        at = timezone.now()
+        row, _ = Subscription.objects.get_or_create(
+            connection=connection, scheme=Scheme.BACKPORT, managed=True,
+            defaults={
+                "organization_id": connection.organization_id, "topic": f"{settings.SANDBOX_URL.rstrip('/')}/topics/orders",
+                "heartbeat_s": 60, "secret": secrets.token_urlsafe(32), "created_at": at,
+            },
+        )  # fmt: skip
+        Subscription.objects.filter(pk=row.pk).update(reference="", checked_at=None, last_number="")
+        for name in ORDER_TYPES.split():
+            # What was there before is no news: the first look begins at this moment.
+            PollingWatermark.objects.get_or_create(
+                connection=connection, resource_type=name,
+                defaults={
+                    "organization_id": connection.organization_id, "since_at": at + OVERLAP, "next_at": at,
+                    "overlap_s": OVERLAP.seconds,
+                },
+            )  # fmt: skip
 
     def _supplier(
         self, organization: Organization, port: str, adapter: str, path: str, name: str, birth_date: bool
