@@ -125,6 +125,7 @@ WITHOUT: dict[str, str] = {
     "checkout/data_prove.html": "new: its picture is taken with the next whole run of the gallery",
     "checkout/data_read.html": "new: its picture is taken with the next whole run of the gallery",
     "checkout/data_erase.html": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/state.html:updated": "new: its picture is taken with the next whole run of the gallery",
     "checkout/state.html:unproven": "only an address that is typed before the code was entered leads here",
     "checkout/state.html:contact": "offers hold a contact or a printed link: no walk through the pages leads here",
     "checkout/state.html:no_address": "only a printed link whose chart lost its address meanwhile; no walk leads here",

@@ -47,4 +47,4 @@ def _end(session: CheckoutSession, problem: str, at: datetime) -> None:
     changed = problem == CHANGED
     state = LinkState.SUPERSEDED if changed else LinkState.REVOKED
     if links.end(link=session.link, state=state, reason=problem[:32], by=CHART, at=at):
-        raise LinkOver("replaced" if changed else "revoked")
+        raise LinkOver("updated" if changed else "revoked")

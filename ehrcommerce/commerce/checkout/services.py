@@ -26,12 +26,6 @@ COOKIE = "__Host-checkout"
 IDLE, LIFE = timedelta(minutes=10), timedelta(minutes=30)
 STAGES = list(Stage)
 _RELATED = ("organization", "link", "link__offer", "order")
-_OVER = {
-    LinkState.LOCKED: "locked",
-    LinkState.EXPIRED: "expired",
-    LinkState.SUPERSEDED: "replaced",
-    LinkState.REVOKED: "revoked",
-}
 
 
 def hash_of(cookie: str) -> bytes:
@@ -103,8 +97,8 @@ def _require_live_link(session: CheckoutSession, at: datetime) -> None:
     link = session.link
     if session.order_id or link.state == LinkState.COMPLETED:
         return
-    if link.state in _OVER:
-        raise LinkOver(_OVER[LinkState(link.state)])
+    if page := links.page_of(link.state, link.end_reason):
+        raise LinkOver(page)
     if link.state in LIVE_LINK and link.expires_at is not None and link.expires_at <= at:
         raise LinkOver("expired")
 

@@ -14,6 +14,7 @@ from django.db.models import F, Func, IntegerField, Q, QuerySet
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.offers.models import (
+    CHANGED,
     LIVE_LINK,
     TRIES_A_DAY,
     Contact,
@@ -41,6 +42,7 @@ class LinkView:
     public_id: UUID
     organization_id: int
     state: str
+    end_reason: str
     expired: bool
     expires_at: datetime
     tries_left: int
@@ -53,10 +55,16 @@ class LinkView:
 
     @property
     def page(self) -> str:
-        """Which page answers: who, locked, expired, replaced, revoked or completed."""
+        """Which page answers: who, locked, expired, replaced, updated, revoked or completed."""
         if self.tries_left == 0 and self.state != LinkState.COMPLETED:
             return "locked"
-        return "expired" if self.expired else _PAGES.get(LinkState(self.state), "who")
+        return "expired" if self.expired else page_of(self.state, self.end_reason) or "who"
+
+
+def page_of(state: str, end_reason: str) -> str:
+    """Which page answers for a link that ended; "" for one that lives. The clinic's change of the order is no newer link."""
+    changed = state == LinkState.SUPERSEDED and end_reason == CHANGED
+    return "updated" if changed else _PAGES.get(LinkState(state), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,7 @@ def url_of(link: PurchaseLink) -> str:
 def look(token: str) -> LinkView | None:
     """Find a link by its token; None for any unknown one. One statement, no walls needed, nothing changes."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM ehrc_look_at_link(%s)", [hash_of(token)])
+        cursor.execute("SELECT * FROM ehrc_see_link(%s)", [hash_of(token)])
         row = cursor.fetchone()
     return LinkView(*row) if row else None
 

@@ -21,7 +21,7 @@ from tests.commerce.checkout.conftest import Cy, words
 from tests.commerce.checkout.doubles import Chart
 
 KEY = "order-1"
-UPDATED, STOPPED = "Your clinic updated this", "This link was stopped"
+UPDATED, STOPPED, NEWER = "Your clinic updated this", "This link was stopped", "There is a newer link"
 
 
 def changed(**how: Any) -> None:
@@ -102,6 +102,20 @@ def test_an_order_that_is_gone_from_the_chart_is_looked_for_twice_before_the_lin
             Effect.objects.filter(pk=effect.pk).update(next_run_at=timezone.now() - timedelta(seconds=1))
     assert ended(cy) == ("revoked", "order_gone")
     assert STOPPED in words(look())
+
+
+def test_a_link_that_only_a_newer_one_replaced_does_not_say_that_the_clinic_changed_the_order(cy: Cy) -> None:
+    with walls.organization(cy.shop.clinic.pk):
+        PurchaseLink.objects.filter(pk=cy.link.pk).update(state="superseded", end_reason="newer_link")
+    said = words(cy.get(cy.address))
+    assert NEWER in said
+    assert UPDATED not in said
+
+
+def test_the_clinics_change_is_told_in_spanish_too(cy: Cy) -> None:
+    with walls.organization(cy.shop.clinic.pk):
+        PurchaseLink.objects.filter(pk=cy.link.pk).update(state="superseded", end_reason="order_changed")
+    assert "Su clínica" in words(cy.get(f"{cy.address}?lang=es"))
 
 
 def test_a_new_version_with_the_same_words_changes_nothing(cy: Cy) -> None:
