@@ -74,6 +74,9 @@ REMEDIES = {
     "hold_ended": "The hold on the card ended. The patient was asked to pay again; it goes on when they did.",
     "refund_refused": "The processor refused the refund. It is tried again for three days.",
     "refund_failed": "The refund was refused for three days. Pay the patient back another way, tell them, then close it.",
+    "refund_in_doubt": "A refund may be done or not, and is not sent twice. Look at the processor: is it there? Retry finds it."
+    " Is it not there, and never will be? Close it as not happened, then settle the money on the order's page.",
+    "kept_error": "The processor keeps an error of its own under our key. It is asked, then tried under another one.",
     "captured_differs": "The processor took another sum than our books say. Compare both, correct it there, then Retry.",
     "refunded_differs": "The processor gave back another sum than our books say. Compare both, then press Retry.",
     "state_differs": "The processor has this payment in another state. Look at both, then press Retry.",

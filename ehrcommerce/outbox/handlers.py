@@ -28,6 +28,8 @@ class Handler:
 
     kind: ClassVar[str]
     queue: ClassVar[str] = "partner"
+    # Whether the bytes stay while a person looks, since asking again needs them. Never where they say something of a person.
+    keeps_bytes: ClassVar[bool] = False
 
     def capability(self, effect: Effect) -> str:
         """native_key: the partner absorbs a second send. lookup: it can be asked. none: a person must look."""

@@ -241,7 +241,9 @@ def _end(locked: Effect, outcome: Done | Refused | NeedsHuman, *, by: audit.Acto
     locked.state = FINAL_STATE[type(outcome)]
     locked.code = "" if isinstance(outcome, Done) else outcome.code
     locked.reference = (outcome.reference if isinstance(outcome, Done) else "") or locked.reference
-    locked.next_run_at, locked.body = None, b""
+    locked.next_run_at = None
+    if not (isinstance(outcome, NeedsHuman) and _keeps_bytes(locked.kind)):
+        locked.body = b""
     if outcome != NeedsHuman("unknown_kind"):
         _move_rows(locked, outcome)
     audit.record(
@@ -249,6 +251,13 @@ def _end(locked: Effect, outcome: Done | Refused | NeedsHuman, *, by: audit.Acto
         entity=f"effect:{locked.public_id}", at=at, reason=locked.code,
         outcome="success" if isinstance(outcome, Done) else locked.state,
     )  # fmt: skip
+
+
+def _keeps_bytes(kind: str) -> bool:
+    try:
+        return handler_of(kind).keeps_bytes
+    except UnknownKind:
+        return False
 
 
 def _crashed(effect: Effect, held: Claim, fault: str) -> None:

@@ -8,10 +8,10 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         from ehrcommerce.commerce.orders import chores as work
-        from ehrcommerce.commerce.orders import effects, reconciling
+        from ehrcommerce.commerce.orders import effects, reconciling, refunding
         from ehrcommerce.outbox import chores, handlers
 
-        for handler in effects.HANDLERS:
+        for handler in (*effects.HANDLERS, refunding.RefundPayment):
             handlers.register(handler())
         chores.register("look at open payments", every_s=20.0, work=work.look_at_open_payments)
         for comparing in reconciling.HANDLERS:

@@ -23,7 +23,6 @@ LEFT = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 MISMATCH = ("amount_mismatch", "page_elsewhere")
 PENDING = "pending"
 ENDED = ("captured", "voided", "failed", "expired", "refunded")
-REFUND_AGAIN_S = 3600.0
 
 
 class PaymentHandler(Handler):
@@ -117,7 +116,7 @@ class OpenPayment(PaymentHandler):
     def ask(self, effect: Effect) -> Outcome:
         payment = self.payment(effect)
         status = self.processor(payment).find(str(payment.public_id))
-        return self.compared(payment, _found(status)) if status else self.missing(effect)
+        return self.compared(payment, found(status)) if status else self.missing(effect)
 
     def refused(self, order: Order, payment: Payment, outcome: Refused) -> None:
         at = timezone.now()
@@ -128,7 +127,8 @@ class OpenPayment(PaymentHandler):
 
 def fresh_key(effect: Effect) -> str:
     """The effect's key; another after each time that the processor was asked and knew nothing of it. Some keep the first
-    answer to a key, also where it was an error: that key never heals (REL-F20)."""
+    answer to a key, also where it was an error: that key never heals (REL-F20). For acts that a session allows once:
+    what comes late under the key before finds the session elsewhere, or is a page that nobody was sent to."""
     missed = effect.notes.filter(code="not_found").count()
     return str(uuid.uuid5(uuid.UUID(effect.idempotency_key), str(missed))) if missed else effect.idempotency_key
 
@@ -144,7 +144,7 @@ class LookAtPayment(PaymentHandler):
     def send(self, effect: Effect, body: bytes) -> Outcome:
         payment = self.payment(effect)
         status = self.processor(payment).find(str(payment.public_id))
-        return self.compared(payment, _found(status)) if status else Refused("not_found")
+        return self.compared(payment, found(status)) if status else Refused("not_found")
 
     def ask(self, effect: Effect) -> Outcome:
         return self.send(effect, b"")
@@ -154,7 +154,7 @@ class LookAtPayment(PaymentHandler):
 
 
 class ActOnHold(PaymentHandler):
-    """Capture, void and refund: an act on a session, then its state tells whether it happened.
+    """Capture, void and refund (refunding.py): an act on a session, then its state tells whether it happened.
 
     A success that the session does not show is not believed: a processor may take an act on and do it later. What it
     took on is waited for and never sent again; a person looks when it has not come by the deadline.
@@ -168,14 +168,18 @@ class ActOnHold(PaymentHandler):
     def happened(self, payment: Payment, status: PaymentStatus, body: bytes) -> bool:
         raise NotImplementedError
 
+    def key(self, effect: Effect) -> str:
+        """Capture and void may come late under a key before: a session is taken or given back once, whatever the key."""
+        return fresh_key(effect)
+
     def send(self, effect: Effect, body: bytes) -> Outcome:
         payment = self.payment(effect)
-        outcome = self.act(payment, body, fresh_key(effect))
+        outcome = self.act(payment, body, self.key(effect))
         if isinstance(outcome, Refused) and outcome.code == "wrong_state":
             # It may be in the state we wanted already, or in one that is news to us.
             status = self.processor(payment).find(str(payment.public_id))
             if status is not None:
-                outcome = _found(status) if self.happened(payment, status, body) else _elsewhere(status)
+                outcome = found(status) if self.happened(payment, status, body) else elsewhere(status)
         if isinstance(outcome, Done) and not self.happened(payment, outcome.facts["status"], body):
             outcome = OutcomeUnknown(PENDING)
         return self.compared(payment, outcome)
@@ -186,10 +190,10 @@ class ActOnHold(PaymentHandler):
         if status is None:
             return NeedsHuman("not_found")
         if self.happened(payment, status, bytes(effect.body)):
-            return self.compared(payment, _found(status))
+            return self.compared(payment, found(status))
         if status.state in ENDED and status.state != self.before:
-            return _elsewhere(status)
-        return OutcomeUnknown(PENDING) if _was_taken_on(effect) else self.missing(effect)
+            return elsewhere(status)
+        return OutcomeUnknown(PENDING) if was_taken_on(effect) else self.missing(effect)
 
     def settle(self, effect: Effect, outcome: Outcome) -> None:
         super().settle(effect, outcome)
@@ -276,60 +280,16 @@ class VoidPayment(ActOnHold):
         return status.state in ("voided", "expired", "failed")
 
 
-class RefundPayment(ActOnHold):
-    """Give back what was captured and is not owed any more."""
-
-    kind = "payment.refund"
-    needs = ("captured",)
-    before = "captured"
-
-    def prepare(self, effect: Effect) -> bytes:
-        payment = self.payment(effect)
-        amount = _to_give_back(payment.order, payment)
-        if amount <= 0:
-            raise Halt(Refused("nothing_due"))
-        if effect.request_sha256 and (sent := bytes(effect.body)) and _still_right(payment, sent, amount):
-            return sent  # it may be on its way: finished first, under its own key; the rest follows
-        return json.dumps({"amount_cents": amount, "total_cents": payment.refunded_cents + amount}).encode()
-
-    def last_look(self, order: Order, payment: Payment, body: bytes) -> None:
-        if not _still_right(payment, body, _to_give_back(order, payment)):
-            raise Halt(TryAgain("sum_changed", after_s=0))
-
-    def act(self, payment: Payment, body: bytes, key: str) -> Outcome:
-        """A card may be closed today and replaced tomorrow: a no is tried again for three days, then a person finds
-        another way (REL-F23)."""
-        wanted = json.loads(body)["amount_cents"]
-        outcome = self.processor(payment).refund(payment.processor_reference, wanted, idempotency_key=key)
-        if isinstance(outcome, Refused) and outcome.code not in ("wrong_state", "amount_too_large"):
-            return TryAgain("refund_refused", after_s=REFUND_AGAIN_S)
-        return outcome
-
-    def overdue(self, effect: Effect) -> Outcome:
-        return NeedsHuman("refund_failed")
-
-    def settle(self, effect: Effect, outcome: Outcome) -> None:
-        super().settle(effect, outcome)
-        if outcome == NeedsHuman("refund_failed"):
-            order, _ = self.locked(effect)
-            at = timezone.now()
-            note(order, Code.REFUND_LATE, by=audit.system("orders"), at=at)
-            signals.money_moved.send(sender=Order, order=order, code=Code.REFUND_LATE, at=at)
-
-    def happened(self, payment: Payment, status: PaymentStatus, body: bytes) -> bool:
-        return bool(body) and status.refunded_cents >= json.loads(body)["total_cents"]
-
-
-def _found(status: PaymentStatus) -> Done:
+def found(status: PaymentStatus) -> Done:
     return Done(reference=status.processor_reference, facts={"status": status})
 
 
-def _elsewhere(status: PaymentStatus) -> Refused:
+def elsewhere(status: PaymentStatus) -> Refused:
     """The session stands where this act cannot lead any more: settling takes that over."""
     return Refused("wrong_state", facts={"status": status})
 
 
-def _was_taken_on(effect: Effect) -> bool:
+def was_taken_on(effect: Effect) -> bool:
     """Whether the processor said yes to this act, and no person has pressed Retry since."""
     last = effect.notes.filter(code__in=(PENDING, "retry")).order_by("-pk").first()
     return last is not None and last.code == PENDING
@@ -345,15 +305,4 @@ def _require_alone(payment: Payment, other: str) -> None:
         raise Halt(TryAgain("other_act_under_way"))
 
 
-def _to_give_back(order: Order, payment: Payment) -> int:
-    return payment.captured_cents - payment.refunded_cents - money.due_cents(order)
-
-
-def _still_right(payment: Payment, body: bytes, amount_cents: int) -> bool:
-    """Whether a written refund starts from what our books say and gives back no more than is to be given back."""
-    written: dict[str, int] = json.loads(body)
-    start = written["total_cents"] - written["amount_cents"]
-    return start == payment.refunded_cents and written["amount_cents"] <= amount_cents
-
-
-HANDLERS = (OpenPayment, LookAtPayment, CapturePayment, VoidPayment, RefundPayment)
+HANDLERS = (OpenPayment, LookAtPayment, CapturePayment, VoidPayment)

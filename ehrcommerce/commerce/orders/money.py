@@ -167,6 +167,8 @@ def _refunded(order: Order, payment: Payment, total_cents: int, *, at: datetime)
         payment.state = "refunded"
     _save(payment, at)
     signals.money_moved.send(sender=Order, order=order, code=Code.PAYMENT_REFUNDED, at=at)
+    if payment.captured_cents - total_cents < due_cents(order):
+        reconcile(order, payment, "refunded_over", at=at)  # by somebody else: what was delivered is not paid any more
     settle(order, at=at)  # what came due while this refund was under way
 
 

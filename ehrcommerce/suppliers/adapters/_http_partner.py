@@ -7,6 +7,7 @@
 | 409               | by its meaning, in the adapter                                                  |
 | 429               | TryAgain, after the partner's Retry-After                                       |
 | 5xx, 408          | OutcomeUnknown: ask before sending again; who says 503 may have stored it first  |
+|                   | "kept_error" where they say (Idempotent-Replayed) that it is kept under our key |
 
 A partner's free text is never repeated: it becomes one of our codes, or "refused"."""
 
@@ -93,7 +94,8 @@ class HttpPartner:
         if answer.status == 429:
             return TryAgain("partner_busy", after_s=answer.retry_after_s())
         if answer.status == 408 or answer.status >= 500:
-            return OutcomeUnknown("partner_failed")
+            kept = answer.headers.get("idempotent-replayed") == "true"
+            return OutcomeUnknown("kept_error" if kept else "partner_failed")
         return NeedsHuman("unexpected_answer")
 
     def _careful(self, read: Reader, answer: Answer) -> Outcome:

@@ -61,7 +61,10 @@ class Adapter(HttpPartner):
             ]
         except (KeyError, TypeError, AttributeError) as problem:
             raise self.unreadable(problem) from problem
-        return sessions[-1] if sessions else None
+        # One that was asked for twice, since the first answer was late: the one whose page the patient was sent to.
+        known = [one for one in sessions if one.processor_reference == self.known.get(reference)]
+        told = known or sessions
+        return told[-1] if told else None
 
     def listed(self, since: datetime, until: datetime) -> Sequence[PaymentStatus]:
         """Page by page, each from where the last one ended; a session that moved meanwhile comes once more and counts as

@@ -20,7 +20,8 @@ e-mail address, no receipt by e-mail; the one line of the page says "Order".
 | 409                                                       | OutcomeUnknown: the same key is under way                |
 | 429                                                       | TryAgain, after their Retry-After                        |
 | 5xx                                                       | OutcomeUnknown, asked before anything is sent again      |
-| 5xx with Idempotent-Replayed                              | looked up, and only if it did not happen, a new key      |
+| 5xx with Idempotent-Replayed                              | looked up, and only if it did not happen, a new key; a   |
+|                                                           | refund is looked up later, once nothing can be late      |
 
 Their API v1 keeps the first answer to a key for 24 hours, a 500 too, and forgets the key afterwards: so the capability
 is `lookup`. A session is found by its own id where we know it, else in their list by client_reference_id."""
@@ -153,7 +154,7 @@ class Adapter:
         create = self._client().v1.refunds.create
         return self._act(
             lambda key: create(params, {"idempotency_key": key}), lambda _: self._now(processor_reference),
-            idempotency_key, again=again,
+            idempotency_key, again=again, keys=1,
         )  # fmt: skip
 
     def _on_intent(
@@ -175,11 +176,12 @@ class Adapter:
 
     def _act(
         self, send: Callable[[str], Any], read: Callable[[Any], Outcome], key: str, *,
-        again: Callable[[], PaymentStatus | None],
+        again: Callable[[], PaymentStatus | None], keys: int = NEW_KEYS,
     ) -> Outcome:  # fmt: skip
         """One call. An answer that Stripe kept from a failure of its own never heals under its key: then it is looked
-        up, and sent under another key only if it surely did not happen."""
-        for number in range(1, NEW_KEYS + 1):
+        up, and sent under another key only if it surely did not happen. A refund is not sent under another key here: it
+        may come late, and a session takes as many as are asked for."""
+        for number in range(1, keys + 1):
             try:
                 return read(send(key if number == 1 else f"{key}-{number}"))
             except stripe.StripeError as error:
@@ -188,7 +190,7 @@ class Adapter:
                     return self.outcome_of(error)
                 if (found := again()) is not None:
                     return _done(found)
-        return OutcomeUnknown("partner_failed")
+        return OutcomeUnknown("kept_error")
 
     def outcome_of(self, error: stripe.StripeError) -> Outcome:
         """The second table above. Their words go nowhere; their codes become ours."""

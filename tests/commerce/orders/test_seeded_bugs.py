@@ -9,13 +9,14 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from ehrcommerce.commerce.catalog import rules, stock
 from ehrcommerce.commerce.fulfillment import asking, attention, dispatch, progress, returning
-from ehrcommerce.commerce.orders import effects, gate, money, moves, reconciling, services
+from ehrcommerce.commerce.orders import effects, gate, money, moves, reconciling, refunding, services
 from ehrcommerce.commerce.orders.models import OrderLine
 from tests.commerce.fulfillment import test_late as late
 from tests.commerce.fulfillment import test_questions as questions
 from tests.commerce.fulfillment import test_stopped_in_time as stopped
 from tests.commerce.orders import test_books as books
 from tests.commerce.orders import test_delivery as delivery
+from tests.commerce.orders import test_late_money as late_money
 from tests.commerce.orders import test_returns as returns
 from tests.commerce.shop import Shop
 
@@ -100,6 +101,16 @@ BUGS: dict[str, tuple[Callable[[Patch], None], Callable[[Shop, Patch], None]]] =
     "what comes back is kept": (
         lambda patch: patch.setattr(returning, "came_back", nothing),
         lambda shop, patch: returns.test_a_return_pays_back_by_the_rule_once_and_to_the_cent(shop, "full", 8248, 0),
+    ),
+    "a late refund is sent again under another key": (
+        lambda patch: patch.setattr(refunding.RefundPayment, "key", lambda self, effect: effects.fresh_key(effect)),
+        lambda shop, patch: late_money.test_a_late_partial_refund_happens_once(shop, late_money.slow_of(shop, patch)),
+    ),
+    "what the processor gave back already is not heard": (
+        lambda patch: patch.setattr(refunding.RefundPayment, "_hear", nothing),
+        lambda shop, patch: late_money.test_what_somebody_gave_back_at_the_processor_is_not_given_back_again(
+            shop, late_money.slow_of(shop, patch)
+        ),
     ),
     "a second press gives back again": (
         lambda patch: patch.setattr(money, "refundable_cents", lambda order: 6990),
