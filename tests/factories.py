@@ -14,8 +14,9 @@ from ehrcommerce.accounts import approvals
 from ehrcommerce.accounts.models import Agreement, Organization, Role, User
 from ehrcommerce.accounts.organizations import create_organization
 from ehrcommerce.commerce.catalog.rules import add_free_rules
+from ehrcommerce.ehr import feeds
 from ehrcommerce.ehr.issuers import canonical_iss
-from ehrcommerce.ehr.models import EhrConnection, EhrSession
+from ehrcommerce.ehr.models import EhrConnection, EhrSession, Hl7Feed
 from ehrcommerce.vault import walls
 
 NOW = datetime(2026, 11, 2, 15, 0, tzinfo=UTC)
@@ -76,6 +77,20 @@ def _free(base: str) -> None:
                 gone = EhrConnection.objects.get(pk=pk)
                 gone.fhir_base = f"https://gone-{next(_numbers)}.example.org/fhir/R4"
                 gone.save(update_fields=["fhir_base"])
+
+
+def hl7_feed(connection: EhrConnection, **changes: Any) -> Hl7Feed:
+    """Lakeside's interface engine, which may send."""
+    number = next(_numbers)
+    fields: dict[str, Any] = {
+        "name": f"Engine {number}", "enabled": True, "senders": "LAKE|MAIN", "folder": f"lake-{number}",
+        "order_id_at": "ORC-2.1", "patient_ids_are_fhir": True,
+    }  # fmt: skip
+    with walls.organization(connection.organization_id):
+        made = Hl7Feed(organization_id=connection.organization_id, connection=connection, **{**fields, **changes})
+        feeds.subscribe(made, datetime.now(UTC))
+        made.save()
+    return made
 
 
 def clinician(clinic: Organization, *, subject: str, **changes: Any) -> User:

@@ -127,6 +127,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "ehr.ehrconnection": {_C.PARTNER: "*", _C.CREDENTIALS: "client_secret"},
     "ehr.ehrissuer": {_C.PARTNER: "*"},
     "ehr.hookclient": {_C.PARTNER: "*"},
+    "ehr.hl7feed": {_C.PARTNER: "*"},
     "ehr.subscription": {_C.PARTNER: "*", _C.CREDENTIALS: "secret previous_secret hook_id"},
     "ehr.notification": {
         _C.STATE: "received_at connection subscription resource_type state number event_at done_at",

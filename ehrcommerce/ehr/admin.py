@@ -34,6 +34,7 @@ from ehrcommerce.accounts.two_people import TwoPeople, applier
 from ehrcommerce.audit import services as audit
 from ehrcommerce.ehr import alerts, checking, discovery, findings, handover, knob_rules, presets
 from ehrcommerce.ehr import events_admin as events_admin  # its pages register themselves
+from ehrcommerce.ehr import hl7_admin as hl7_admin  # its pages register themselves
 from ehrcommerce.ehr import hook_admin as hook_admin  # its pages register themselves
 from ehrcommerce.ehr.connection_form import LABELS, ConnectionForm, SpellingForm
 from ehrcommerce.ehr.findings import ERROR, WARNING

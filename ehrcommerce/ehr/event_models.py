@@ -20,6 +20,7 @@ class Scheme(models.TextChoices):
     MEDPLUM = "medplum", "Medplum; HMAC over the body"
     ATHENA = "athenahealth", "athenahealth; WebSub signature"
     WEBHOOK = "vendor_webhook", "Signed webhook: HMAC over id, time and body"
+    HL7 = "hl7_v2", "HL7 v2 messages, by MLLP or as files"
 
 
 class SubscriptionState(models.TextChoices):

@@ -14,13 +14,14 @@ from ehrcommerce.ehr.event_models import (
     Subscription,
     SubscriptionState,
 )
+from ehrcommerce.ehr.hl7_models import Hl7Feed
 from ehrcommerce.ehr.hook_models import AppContext, HookClient, HookFeedback, HookToken
 from ehrcommerce.ehr.issuers import canonical_iss
 from ehrcommerce.vault.fields import SealedJson, SealedText
 
 __all__ = [
-    "AppContext", "ChartReference", "EhrConnection", "EhrIssuer", "EhrSession", "HookClient", "HookFeedback", "HookToken",
-    "InboxState", "LaunchAttempt", "Notification", "PollingWatermark", "Scheme", "SigningKey", "Subscription",
+    "AppContext", "ChartReference", "EhrConnection", "EhrIssuer", "EhrSession", "Hl7Feed", "HookClient", "HookFeedback",
+    "HookToken", "InboxState", "LaunchAttempt", "Notification", "PollingWatermark", "Scheme", "SigningKey", "Subscription",
     "SubscriptionState",
 ]  # fmt: skip
 

@@ -99,9 +99,14 @@ def _by_webhook(row: Subscription, headers: Mapping[str, str], body: bytes, at: 
     return lambda secret: f"v1={_hex(secret, signed)}", headers.get("X-Signature", "")
 
 
+def _by_nothing(row: Subscription, headers: Mapping[str, str], body: bytes, at: datetime) -> Proof:
+    """HL7 v2 comes by another way (feeds.py); nobody is let in here."""
+    raise NotTheirs
+
+
 _PROOFS: dict[Scheme, Callable[[Subscription, Mapping[str, str], bytes, datetime], Proof]] = {
     Scheme.BACKPORT: _by_header, Scheme.REST_HOOK: _by_header, Scheme.MEDPLUM: _by_medplum,
-    Scheme.ATHENA: _by_websub, Scheme.WEBHOOK: _by_webhook,
+    Scheme.ATHENA: _by_websub, Scheme.WEBHOOK: _by_webhook, Scheme.HL7: _by_nothing,
 }  # fmt: skip
 
 

@@ -192,6 +192,10 @@ PARTNER_HOSTS = env.list("EHRC_PARTNER_HOSTS", default=[])
 # client certificate is ever believed.
 PROXY_ADDRESSES = env.list("EHRC_PROXY_ADDRESSES", default=[])
 CLIENT_CERTIFICATE_HEADER = env.str("EHRC_CLIENT_CERTIFICATE_HEADER", default="")
+# `manage.py mllp`: PEM files of its own certificate and key, and of who signs the certificates of senders.
+MLLP_CERTIFICATE = env.str("EHRC_MLLP_CERTIFICATE", default="")
+MLLP_KEY = env.str("EHRC_MLLP_KEY", default="")
+MLLP_CLIENT_CA = env.str("EHRC_MLLP_CLIENT_CA", default="")
 
 CELERY_BROKER_URL = REDIS_URL
 # What a monitor of another machine shows at /metrics; without it only this machine gets an answer.

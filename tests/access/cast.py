@@ -129,6 +129,7 @@ def more_rows(made: Tenant) -> None:
         )
         hook.save()
         made.hooks.append(hook.hook_id)
+        factories.hl7_feed(made.connection)
         Notification.objects.create(
             organization=clinic, connection=made.connection, subscription=hook, dedupe_sha256=uuid4().bytes * 2,
             resource_type="DeviceRequest", focus=uuid4().hex, received_at=now,

@@ -51,6 +51,7 @@ TABLE: dict[str, dict[str, str]] = {
     "accounts.proposedchange": {"integration": "v", "privacy": "v", "administrator": "v"},
     "accounts.breakglass": {"privacy": "v", "administrator": "v"},
     "ehr.hookclient": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
+    "ehr.hl7feed": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "ehr.subscription": dict.fromkeys(ALL, "v")
     | {"integration": "vca look_now", "administrator": "vca look_now"},
     "ehr.notification": dict.fromkeys(ALL, "v"),
@@ -132,6 +133,7 @@ def rows(shop: Shop) -> dict[str, Any]:
         "ehr.ehrconnection": ehr,
         "ehr.ehrsession": session,
         "ehr.subscription": subscription,
+        "ehr.hl7feed": factories.hl7_feed(ehr),
         "ehr.notification": Notification.objects.create(
             organization=shop.clinic, connection=ehr, dedupe_sha256=b"d" * 32, resource_type="DeviceRequest", focus="k",
             received_at=timezone.now(),

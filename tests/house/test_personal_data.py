@@ -106,6 +106,11 @@ PLAIN = {
     "ehr.SigningKey": {"alg": CODE, "kid": OPAQUE},
     "ehr.ChartReference": {"key": OPAQUE, "resource_type": CODE, "version": "a number of the chart",
                            "named_version": "a number of the chart"},
+    "ehr.Hl7Feed": {
+        **dict.fromkeys(("name", "senders", "certificates", "networks", "folder", "order_id_at"), PARTNER),
+        **dict.fromkeys(("patient_authority", "charset"), PARTNER),
+        "processing_ids": CODE, "refused_kinds": "kinds of messages and how many",
+    },
     "ehr.Subscription": {
         **dict.fromkeys(("scheme", "reference", "topic", "resource_types", "header_name"), PARTNER),
         **dict.fromkeys(("last_number", "gap_from", "gap_to"), "the EHR's count of its events"),
