@@ -134,6 +134,11 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
         _C.CREDENTIALS: "dedupe_sha256", _C.CLINICAL: "resource_id focus version version_at",
     },
     "ehr.pollingwatermark": {_C.PARTNER: "*"},
+    "ehr.automationrule": {_C.CLINIC: "*"},
+    "ehr.automaticact": {
+        _C.STATE: "public_id made_at due_at ended_at rule action state did code reason clinician to_offer offer ended"
+                  " ended_by connection", _C.CREDENTIALS: "customer_key order_key", _C.CLINICAL: "version digest",
+    },
     "ehr.ehrsession": {
         _C.STATE: "public_id user connection scope started_at seen_at ends_at ended_at",
         _C.CREDENTIALS: "access_token refresh_token launch_key", _C.CLINICAL: "patient",

@@ -4,7 +4,7 @@ state laws that ask for more). A yes is withdrawn, never deleted: what was allow
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import connection, transaction
 
@@ -31,14 +31,16 @@ def hash_of(language: str, text: str) -> bytes:
 
 def give(
     *, organization_id: int, customer_key: str, subject: str, wanted: Sequence[Wanted], language: str, text: str,
-    identity_level: int, by: Actor, at: datetime,
+    identity_level: int, by: Actor, at: datetime, attested: tuple[str, date] | None = None,
 ) -> list[Consent]:  # fmt: skip
-    """Record each yes. What is already agreed to stays as it was given the first time."""
+    """Record each yes. What is already agreed to stays as it was given the first time. `attested`: who of the clinic says
+    that it was given to them, and on which day."""
     with transaction.atomic():
         words, _ = ConsentText.objects.get_or_create(
             organization_id=organization_id, sha256=hash_of(language, text),
             defaults={"language": language, "text": text, "first_shown_at": at},
         )  # fmt: skip
+        said = {"attested_by": attested[0], "attested_on": attested[1]} if attested else {}
         given = []
         for one in wanted:
             consent, new = Consent.objects.get_or_create(
@@ -46,13 +48,42 @@ def give(
                 withdrawn_at=None,
                 defaults={
                     "customer_key": customer_key, "recipient_name": one.recipient_name, "text": words,
-                    "identity_level": identity_level, "given_at": at, "payload_digest": one.payload_digest,
+                    "identity_level": identity_level, "given_at": at, "payload_digest": one.payload_digest, **said,
                 },
             )  # fmt: skip
             given.append(consent)
             if new:
-                _audit(consent, action="consent.given", by=by, at=at)
+                _audit(consent, action="consent.attested" if attested else "consent.given", by=by, at=at)
     return given
+
+
+def standing_subject(customer_key: str) -> str:
+    """What a standing yes is about: the person, by the audit's own name."""
+    return audit.patient_ref(customer_key).hex()
+
+
+def standing(*, organization_id: int, customer_key: str, purpose: str = "", lock: bool = False) -> list[Consent]:
+    """This person's yes to orders to come that stands now, to each recipient. Locked, whoever takes it back waits."""
+    found = live(organization_id=organization_id, subject=standing_subject(customer_key), lock=lock)
+    return [one for one in found if purpose in ("", one.purpose)]
+
+
+def follow(yes: Consent, *, subject: str, payload_digest: bytes, by: Actor, at: datetime) -> Consent:
+    """The yes to one order that follows from a standing one: the same words, the same recipient, as far as that one went.
+    Call with `yes` locked and standing."""
+    if yes.withdrawn_at is not None:
+        raise NoConsent
+    made, new = Consent.objects.get_or_create(
+        organization_id=yes.organization_id, subject=subject, purpose=yes.purpose, recipient=yes.recipient,
+        withdrawn_at=None,
+        defaults={
+            "customer_key": yes.customer_key, "recipient_name": yes.recipient_name, "text": yes.text, "standing": yes,
+            "identity_level": yes.identity_level, "given_at": at, "payload_digest": payload_digest,
+        },
+    )  # fmt: skip
+    if new:
+        _audit(made, action="consent.followed", by=by, at=at, reason=f"consent:{yes.public_id}")
+    return made
 
 
 def withdraw(

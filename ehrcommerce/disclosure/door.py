@@ -323,6 +323,15 @@ def disclose_ship_to(access: FhirAccess, *, by: Actor, at: datetime) -> ShipTo |
     return facts
 
 
+def disclose_recipient(access: FhirAccess, *, by: Actor, at: datetime) -> RecipientFacts:
+    """How to reach the patient and to recognize them, where no clinician looks on. Raises as disclose_orders."""
+    pull = Pull(access, by, at, "contact.read", (table.IDENTITY, table.CONTACT), COMMERCE)
+    facts = _recipient(_patient(pull), access.customer_key, at.date())
+    access.seen[access.customer_key] = ("Patient", access.patient_id, "")
+    pull.end(("Patient",))
+    return facts
+
+
 def disclose_banner(access: FhirAccess, *, by: Actor, at: datetime) -> PatientBanner:
     """Whose chart this is, for a page that shows nothing else of it. Raises as disclose_orders."""
     pull = Pull(access, by, at, "banner.read", (table.BANNER, table.IDENTITY), table.CLINICIAN)

@@ -25,7 +25,9 @@ class Consent(models.Model):
     """One person's yes to one purpose and one recipient; withdrawn at any time, never deleted.
 
     `recipient` is `supplier:<public id>`; `subject` is the offer's public id; `payload_digest` stands for what exactly
-    the recipient may get.
+    the recipient may get. A standing yes is for orders to come: its subject is the audit's own name of the person, and
+    the yes to each order that follows from it names it (`standing`). `attested_by`: the clinic says that it was given
+    there, on `attested_on`; the words are those that were read out.
     """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -38,6 +40,9 @@ class Consent(models.Model):
     payload_digest = models.BinaryField(max_length=32, default=b"", db_default=b"")
     text = models.ForeignKey(ConsentText, on_delete=models.PROTECT, related_name="+")
     identity_level = models.PositiveSmallIntegerField()
+    standing = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="followed")
+    attested_by = models.CharField(max_length=80, blank=True, default="", db_default="")
+    attested_on = models.DateField(null=True)
     given_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True)
 

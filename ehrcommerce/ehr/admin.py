@@ -36,6 +36,7 @@ from ehrcommerce.ehr import alerts, checking, discovery, findings, handover, kno
 from ehrcommerce.ehr import events_admin as events_admin  # its pages register themselves
 from ehrcommerce.ehr import hl7_admin as hl7_admin  # its pages register themselves
 from ehrcommerce.ehr import hook_admin as hook_admin  # its pages register themselves
+from ehrcommerce.ehr import rule_admin as rule_admin  # its pages register themselves
 from ehrcommerce.ehr.connection_form import LABELS, ConnectionForm, SpellingForm
 from ehrcommerce.ehr.findings import ERROR, WARNING
 from ehrcommerce.ehr.models import EhrConnection, EhrIssuer, EhrSession

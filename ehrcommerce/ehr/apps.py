@@ -22,17 +22,22 @@ class EhrConfig(AppConfig):
             versions,
         )
         from ehrcommerce.outbox import chores, handlers
-        from ehrcommerce.policy.keeping import IN_MEMORY, INBOX, OFFER
+        from ehrcommerce.policy.keeping import IN_MEMORY, INBOX, OFFER, SKELETON
 
         chores.register("ehr.sessions", every_s=300, work=sessions.tidy)
         chores.register("ehr.inbox", every_s=5.0, work=drain.pick_up)
         chores.register("ehr.polling", every_s=10.0, work=polling.due)
         chores.register("ehr.old versions", every_s=60.0, work=versions.alarm)
         chores.register("ehr.listening", every_s=15.0, work=listening.tend)
-        from ehrcommerce.ehr import subscriptions
+        from ehrcommerce.ehr import arrivals, automatic, automation, subscriptions
 
         for handler in (revocation.Revoke(), drain.Drain(), polling.Poll(), subscriptions.Make(), subscriptions.Check()):
             handlers.register(handler)
+        handlers.register(automatic.Automatic())
+        arrivals.register("automation", automation.consider, waits=automation.any_rule)
+        acts = ("ehr.AutomaticAct.customer_key", "ehr.AutomaticAct.order_key")
+        retention.register("automatic_acts", automation.erase, dict.fromkeys(acts, SKELETON))
+        retention.FORGETTERS["automatic_acts"] = automation.forget
         retention.register("notifications", inbox.forget, {"ehr.Notification.resource_id": INBOX})
         context = [f"ehr.EhrSession.{one}" for one in sessions.CONTEXT]
         retention.register("launches", sessions.forget_context, dict.fromkeys(context, IN_MEMORY))

@@ -32,24 +32,26 @@ class Arrival:
 
 
 Consumer = Callable[[Arrival], None]
-_consumers: dict[str, Consumer] = {}
+Waits = Callable[[int], bool]
+_consumers: dict[str, tuple[Consumer, Waits]] = {}
 
 
-def register(name: str, consumer: Consumer) -> None:
-    """Twice under one name is once."""
-    _consumers[name] = consumer
+def register(name: str, consumer: Consumer, *, waits: Waits = lambda organization_id: True) -> None:
+    """Twice under one name is once. `waits`: whether it wants anything of this organization now."""
+    _consumers[name] = (consumer, waits)
 
 
 def unregister(name: str) -> None:
     _consumers.pop(name, None)
 
 
-def awaited() -> bool:
-    """Whether anybody waits for orders that are not known yet."""
-    return bool(_consumers)
+def awaited(organization_id: int) -> bool:
+    """Whether anybody waits for orders of this organization that are not known yet."""
+    return any(waits(organization_id) for _, waits in list(_consumers.values()))
 
 
 def announce(arrival: Arrival) -> None:
     """To each in turn. A fault of one is a fault of the program: the event stays in the inbox and is tried again."""
-    for consumer in list(_consumers.values()):
-        consumer(arrival)
+    for consumer, waits in list(_consumers.values()):
+        if waits(arrival.organization_id):
+            consumer(arrival)

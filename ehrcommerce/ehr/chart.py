@@ -18,7 +18,7 @@ from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendS
 from ehrcommerce.ehr.models import ChartReference
 from ehrcommerce.outbox.outcomes import Outcome, Refused
 from ehrcommerce.policy import derive, table
-from ehrcommerce.policy.packets import ChartOrder, CoverageFacts, DispatchFacts, ShipTo
+from ehrcommerce.policy.packets import ChartOrder, CoverageFacts, DispatchFacts, RecipientFacts, ShipTo
 from ehrcommerce.suppliers.ports import ChartNotPermitted, ChartUnreachable
 from ehrcommerce.vault import walls
 from ehrcommerce.wire.fhir import FhirRefused
@@ -71,6 +71,15 @@ def _ship_to(access: FhirAccess, by: Actor, at: datetime) -> ShipTo | None:
 
 def _dispatch_facts(access: FhirAccess, by: Actor, at: datetime) -> DispatchFacts | None:
     return door.disclose_dispatch_facts(access, by=by, at=at)
+
+
+def recipient(*, organization_id: int, customer_key: str, by: str) -> RecipientFacts:
+    """How to reach and recognize this patient, for what happens without a clinician. Raises as the port."""
+
+    def ask(access: FhirAccess, who: Actor, at: datetime) -> RecipientFacts:
+        return door.disclose_recipient(access, by=who, at=at)
+
+    return _about_person(organization_id, customer_key, by, table.IDENTITY, ask)
 
 
 def _actor(by: str) -> Actor:

@@ -78,7 +78,7 @@ def work(connection: EhrConnection, rows: Rows, at: datetime) -> None:
     known = references.find(organization_id=organization_id, keys={row.focus for row in rows})
     with transaction.atomic():
         _hear(organization_id, known, [row for row in rows if row.focus in known], at)
-        if not arrivals.awaited():
+        if not arrivals.awaited(organization_id):
             _end(rows, known, at)
             return
     _arrive(connection, known, rows, at)

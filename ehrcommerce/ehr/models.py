@@ -17,11 +17,13 @@ from ehrcommerce.ehr.event_models import (
 from ehrcommerce.ehr.hl7_models import Hl7Feed
 from ehrcommerce.ehr.hook_models import AppContext, HookClient, HookFeedback, HookToken
 from ehrcommerce.ehr.issuers import canonical_iss
+from ehrcommerce.ehr.rule_models import OPEN_ACTS, ActState, AutomaticAct, AutomationRule, RuleAction
 from ehrcommerce.vault.fields import SealedJson, SealedText
 
 __all__ = [
-    "AppContext", "ChartReference", "EhrConnection", "EhrIssuer", "EhrSession", "Hl7Feed", "HookClient", "HookFeedback",
-    "HookToken", "InboxState", "LaunchAttempt", "Notification", "PollingWatermark", "Scheme", "SigningKey", "Subscription",
+    "OPEN_ACTS", "ActState", "AppContext", "AutomaticAct", "AutomationRule", "ChartReference", "EhrConnection", "EhrIssuer",
+    "EhrSession", "Hl7Feed", "HookClient", "HookFeedback", "HookToken", "InboxState", "LaunchAttempt", "Notification",
+    "PollingWatermark", "RuleAction", "Scheme", "SigningKey", "Subscription",
     "SubscriptionState",
 ]  # fmt: skip
 

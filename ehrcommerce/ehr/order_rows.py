@@ -2,7 +2,7 @@
 Every order that was read gets a row, and every row that cannot be sent says why and who can change that."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from ehrcommerce.accounts.models import User
@@ -11,7 +11,9 @@ from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.commerce.offers.services import Sent
+from ehrcommerce.ehr import automation
 from ehrcommerce.ehr.days import day_words
+from ehrcommerce.ehr.models import ActState, AutomaticAct
 from ehrcommerce.policy import terms
 from ehrcommerce.policy.digests import digest
 from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ChartPage
@@ -59,6 +61,22 @@ class Row:
     today: bool
     quantity: int = 1
     released: bool = False
+    act: AutomaticAct | None = None
+
+    @property
+    def waits(self) -> bool:
+        """A rule will act on it, unless somebody says no."""
+        return self.act is not None and self.act.state == ActState.WAITING and not self.paid
+
+    @property
+    def prepared(self) -> bool:
+        """A rule has prepared it: one press sends it."""
+        return self.act is not None and self.act.state == ActState.PREPARED and self.selectable and self.sent is None
+
+    @property
+    def by_rule(self) -> bool:
+        """Whether a rule sent what is out."""
+        return self.sent is not None and self.sent.offer.by_rule is not None
 
     @property
     def key(self) -> str:
@@ -122,7 +140,13 @@ def rows_of(page: ChartPage, *, user: User, today: date, focus: Sequence[str]) -
     matches = catalog.match_all([order.item for order in page.orders], organization_id=organization_id)
     sent = offers.sent_for(organization_id=organization_id, customer_key=page.recipient.customer_key, also=["orders"])
     newest = offers.newest_by_order(sent)
-    rows = [_row(page, order, matches[order.item.key], newest, user, today, focus) for order in page.orders]
+    acts = automation.newest_by_order(
+        automation.acts_of(organization_id=organization_id, customer_key=page.recipient.customer_key)
+    )
+    rows = [
+        _with_act(_row(page, order, matches[order.item.key], newest, user, today, focus), acts.get(order.item.key))
+        for order in page.orders
+    ]
     return sorted(rows, key=lambda row: (not row.today, not row.selectable, _newest_first(row), row.order.item.name))
 
 
@@ -148,6 +172,12 @@ def _row(
         order, match.product, refusal, sent, progress, ticked=ready and chosen, today=is_today,
         quantity=match.quantity,
     )  # fmt: skip
+
+
+def _with_act(row: Row, act: AutomaticAct | None) -> Row:
+    """What a rule prepared is chosen; what it will send by itself is not, since then it would go out twice."""
+    row = replace(row, act=act)
+    return replace(row, ticked=(row.ticked or (row.prepared and not row.held)) and not row.waits)
 
 
 def _same(ordered_by: str, user: str) -> bool:

@@ -23,6 +23,7 @@ urlpatterns = [
     path(f"{_KEY}links/<uuid:link_id>/revoke/", made.revoke, name="revoke"),
     path(f"{_KEY}links/<uuid:link_id>/resend/", made.resend, name="resend"),
     path(f"{_KEY}links/<uuid:link_id>/withdraw/", made.withdraw, name="withdraw"),
+    path(f"{_KEY}automatic/<uuid:act_id>/undo/", made.undo, name="undo"),
     path(f"{_KEY}questions/<uuid:question_id>/", questions.question, name="question"),
     path(f"{_KEY}questions/<uuid:question_id>/answer/", questions.answer, name="answer"),
 ]

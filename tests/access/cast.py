@@ -31,7 +31,15 @@ from ehrcommerce.disclosure import holds
 from ehrcommerce.disclosure.models import PurgeCertificate
 from ehrcommerce.ehr import polling
 from ehrcommerce.ehr.handles import chart_key
-from ehrcommerce.ehr.models import EhrConnection, EhrSession, HookClient, Notification, Subscription
+from ehrcommerce.ehr.models import (
+    AutomaticAct,
+    AutomationRule,
+    EhrConnection,
+    EhrSession,
+    HookClient,
+    Notification,
+    Subscription,
+)
 from ehrcommerce.ehr.views.stale import SESSION_KEY
 from ehrcommerce.suppliers.models import FileIn, Supplier
 from ehrcommerce.vault import walls
@@ -65,6 +73,7 @@ class Tenant:
     questions: list[UUID] = field(default_factory=list)
     checkouts: list[str] = field(default_factory=list)
     hooks: list[UUID] = field(default_factory=list)
+    acts: list[UUID] = field(default_factory=list)
     rows: dict[str, list[int]] = field(default_factory=dict)
 
 
@@ -140,6 +149,13 @@ def more_rows(made: Tenant) -> None:
         ShippingRule.objects.get_or_create(
             organization=clinic, fee_cents=0, state="OR", from_cents=number, starts_on=now.date()
         )
+        rule = AutomationRule.objects.create(organization=clinic, name=f"Rule {number}", kind="device", created_at=now)
+        act = AutomaticAct.objects.create(
+            organization=clinic, rule=rule, connection=made.connection, version="1", digest=b"d" * 32, action="draft",
+            customer_key=Offer.objects.values_list("customer_key", flat=True).get(pk=made.offers[number].pk),
+            order_key=uuid4().hex, state="prepared", made_at=now,
+        )  # fmt: skip
+        made.acts.append(act.public_id)
     HookClient.objects.create(
         organization=clinic, connection=made.connection, enabled=True, issuer="https://ehr.example.org",
         jku=f"{made.connection.fhir_base}/keys",
@@ -244,7 +260,7 @@ def thing(world: World, address: Address, name: str, principal: str, owner: str)
         "payment_id": lambda: holder.payments[place], "slug": lambda: holder.connection.slug, "once": lambda: "nothing",
         "supplier_id": lambda: suppliers(holder)[place], "hook_id": lambda: holder.hooks[place],
         "content_type_id": lambda: 1, "what": lambda: REVEALED, "service_id": lambda: "order-sign",
-        "question_id": lambda: holder.questions[place],
+        "question_id": lambda: holder.questions[place], "act_id": lambda: holder.acts[place],
     }  # fmt: skip
     return things[name]()
 

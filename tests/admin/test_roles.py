@@ -18,7 +18,7 @@ from ehrcommerce.commerce.orders.models import Reconciliation
 from ehrcommerce.disclosure import holds
 from ehrcommerce.disclosure.models import PurgeCertificate
 from ehrcommerce.ehr import polling
-from ehrcommerce.ehr.models import EhrConnection, Notification, Subscription
+from ehrcommerce.ehr.models import AutomaticAct, AutomationRule, EhrConnection, Notification, Subscription
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.suppliers.models import FileIn
 from ehrcommerce.vault import walls
@@ -57,6 +57,8 @@ TABLE: dict[str, dict[str, str]] = {
     "ehr.notification": dict.fromkeys(ALL, "v"),
     "ehr.pollingwatermark": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "ehr.ehrsession": {"integration": "v", "privacy": "v", "administrator": "v"},
+    "ehr.automationrule": dict.fromkeys(ALL, "v") | {"administrator": "vca"},
+    "ehr.automaticact": dict.fromkeys(ALL, "v") | {"operations": "v undo", "administrator": "v undo"},
 }
 
 
@@ -139,7 +141,14 @@ def rows(shop: Shop) -> dict[str, Any]:
             received_at=timezone.now(),
         ),
         "ehr.pollingwatermark": polling.begin(ehr, at=timezone.now())[0],
-    }
+        "ehr.automationrule": (rule := AutomationRule.objects.create(
+            organization=shop.clinic, name="Masks", kind="device", created_at=timezone.now()
+        )),
+        "ehr.automaticact": AutomaticAct.objects.create(
+            organization=shop.clinic, rule=rule, connection=ehr, customer_key="k", order_key="k", version="1",
+            digest=b"d" * 32, action="draft", state="prepared", made_at=timezone.now(),
+        ),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("role", STAFF)

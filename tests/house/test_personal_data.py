@@ -120,6 +120,9 @@ PLAIN = {
         "version": "a number of the chart",
     },
     "ehr.PollingWatermark": {"resource_type": CODE},
+    "ehr.AutomationRule": {"name": OURS, "skus": PUBLIC, "npis": STAFF, "routing_proof": CODE},
+    "ehr.AutomaticAct": {"order_key": OPAQUE, "version": "a number of the chart", "did": CODE, "ended_by": OPAQUE},
+    "disclosure.Consent": {"attested_by": OPAQUE, "attested_on": "the day on which the clinic says it was given"},
 }  # fmt: skip
 # Of these the plain value is in nobody's database, whatever the class of the field.
 ALWAYS_SEALED = (

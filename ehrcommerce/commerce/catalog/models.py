@@ -65,6 +65,11 @@ class Product(models.Model):
     def __str__(self) -> str:
         return self.sku
 
+    @property
+    def is_priced(self) -> bool:
+        """A price of nothing is a mistake, but for a kit that somebody else pays."""
+        return bool(self.price_cents) or (self.price_cents == 0 and self.kind == KIT)
+
     def name(self, language: str) -> str:
         return self.name_es if language == "es" and self.name_es else self.name_en
 

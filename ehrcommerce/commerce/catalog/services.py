@@ -97,7 +97,7 @@ def _choose(said: Sequence[Mapping[int, Product]]) -> Match:
         return Match(products[0], "retired")
     if len(on_sale) > 1:
         return Match(None, "ambiguous")
-    return Match(on_sale[0]) if on_sale[0].price_cents else Match(on_sale[0], "no_price")
+    return Match(on_sale[0]) if on_sale[0].is_priced else Match(on_sale[0], "no_price")
 
 
 def _for_the_amount(item: OrderedItem, found: Match) -> Match:

@@ -15,7 +15,7 @@ def on_authorized(sender: Any, *, order: Order, at: datetime, **_: Any) -> None:
     """The patient hears that we have the order only where something comes; what does not come is said too."""
     services.begin(order, at)
     if something_comes := order.fulfillments.exists():
-        telling.about_order(order, Code.PAYMENT_AUTHORIZED, at=at)
+        telling.begun(order, at=at)
     if OrderLine.objects.filter(order=order, accepted=False).exists():
         telling.about_order(order, Code.PARTLY_ACCEPTED if something_comes else Code.REFUSED, at=at)
 

@@ -4,7 +4,7 @@ one of them harms no order."""
 from datetime import datetime, timedelta
 
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
-from ehrcommerce.commerce.offers.models import Contact
+from ehrcommerce.commerce.offers.models import STANDING, Contact
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.states import PROGRESS, OrderState
@@ -26,8 +26,12 @@ PARCEL_NEWS = {
     Code.PARTLY_ACCEPTED: "news", Code.RETURNED: "returned", Code.REFUSED: "refused", Code.EXCEPTION: "problem",
     Code.CANCEL_TOO_LATE: "news", Code.BACKORDERED: "news", Code.QUESTION: "news",
 }  # fmt: skip
+# An order that nobody confirmed, since the patient said yes to such before.
+COMING = "coming"
 # Every name that news of an order, and of one parcel, can have.
-ORDER_NAMES = (*ORDER_NEWS.values(), *(f"{step}{end}" for step in STEPS.values() for end in ("", PART, ALL)))
+ORDER_NAMES = (
+    *ORDER_NEWS.values(), COMING, *(f"{step}{end}" for step in STEPS.values() for end in ("", PART, ALL)),
+)  # fmt: skip
 PARCEL_NAMES = (*PARCEL_NEWS.values(), *STEPS.values())  # the steps as older rows name them
 REPORTED = frozenset(
     {Code.DISPATCHED, Code.ACCEPTED, Code.PARTLY_ACCEPTED, Code.SHIPPED, Code.DELIVERED, Code.COMPLETED, Code.RETURNED,
@@ -53,6 +57,15 @@ def about_order(order: Order, code: str, *, at: datetime) -> None:
     """Plan the message of an event that concerns the whole order."""
     if code in ORDER_NEWS:
         _message(order, f"o:{order.public_id}:{ORDER_NEWS[Code(code)]}", at)
+
+
+def begun(order: Order, *, at: datetime) -> None:
+    """Something comes: to whoever ordered it that it was heard, to whoever was not asked this time that it comes, and how
+    to stop it."""
+    if order.offer.links.filter(end_reason=STANDING).exists():
+        _message(order, f"o:{order.public_id}:{COMING}", at)
+    else:
+        about_order(order, Code.PAYMENT_AUTHORIZED, at=at)
 
 
 def _step(order: Order, code: str, at: datetime) -> None:

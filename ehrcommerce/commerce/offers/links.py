@@ -16,6 +16,7 @@ from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.offers.models import (
     CHANGED,
     LIVE_LINK,
+    STANDING,
     TRIES_A_DAY,
     Contact,
     Delivery,
@@ -173,10 +174,12 @@ def mark_declined(*, link_id: int, at: datetime) -> None:
     PurchaseLink.objects.filter(pk=link_id, state__in=LIVE_LINK).update(declined_at=at)
 
 
-def spend(*, link_id: int, at: datetime) -> bool:
-    """True for one caller, False for every other: the row decides. Only a verified link that lives is spent."""
-    live = PurchaseLink.objects.filter(pk=link_id, state=LinkState.VERIFIED, expires_at__gt=at)
-    return live.update(state=LinkState.COMPLETED, ended_at=at, end_reason="ordered") == 1
+def spend(*, link_id: int, at: datetime, standing: bool = False) -> bool:
+    """True for one caller, False for every other: the row decides. Only a verified link that lives is spent, or, on a
+    standing yes, one that nobody has opened."""
+    state, reason = (LinkState.SENT, STANDING) if standing else (LinkState.VERIFIED, "ordered")
+    live = PurchaseLink.objects.filter(pk=link_id, state=state, expires_at__gt=at)
+    return live.update(state=LinkState.COMPLETED, ended_at=at, end_reason=reason) == 1
 
 
 def end(*, link: PurchaseLink, state: str, reason: str, by: Actor, at: datetime) -> bool:

@@ -26,6 +26,7 @@ class Offer(models.Model):
     postal_digest = models.BinaryField(max_length=32, default=b"")
     trust_phrase = models.CharField(max_length=40)
     provider_npi = models.CharField(max_length=10, blank=True)
+    by_rule = models.UUIDField(null=True, help_text="The rule that made it by itself, in the name of `made_by`.")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -142,6 +143,8 @@ class Contact(models.Model):
 
 # Why a link ended whose order was changed in the chart: the clinician may send the new version.
 CHANGED = "order_changed"
+# Why a link ended that nobody opened: the patient said yes to such orders before.
+STANDING = "standing_yes"
 
 
 class LinkState(models.TextChoices):

@@ -5,6 +5,7 @@ One transaction writes the offer, the link, the intent to send it, and the audit
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Prefetch, QuerySet
@@ -80,12 +81,36 @@ class NewLine:
     released: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What acts by itself in a clinician's name: the audit names the rule. `tells`: whether the link's message is planned."""
+
+    public_id: UUID
+    tells: bool = True
+
+    @property
+    def actor(self) -> Actor:
+        return Actor("rule", str(self.public_id))
+
+
 @transaction.atomic(durable=True)
 def make_offer(
     *, lines: Sequence[NewLine], recipient: RecipientFacts, send_to: ContactPoint | None, by: User, at: datetime,
     language: str = "", elements: Iterable[str] = (), stands: Callable[[Offer], bool] = lambda offer: True,
 ) -> PurchaseLink:  # fmt: skip
-    """Make an offer that one person can order once, and plan its message.
+    """A clinician's Send: write_offer in a transaction of its own."""
+    return write_offer(
+        lines=lines, recipient=recipient, send_to=send_to, by=by, at=at, language=language, elements=elements,
+        stands=stands,
+    )  # fmt: skip
+
+
+def write_offer(
+    *, lines: Sequence[NewLine], recipient: RecipientFacts, send_to: ContactPoint | None, by: User, at: datetime,
+    language: str = "", elements: Iterable[str] = (), stands: Callable[[Offer], bool] = lambda offer: True,
+    rule: Rule | None = None,
+) -> PurchaseLink:  # fmt: skip
+    """Make an offer that one person can order once, and plan its message. Call in a transaction.
 
     lines: 1 to 20 packets of one patient, fresh from the door. send_to: None makes a link to print only; where there
     is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
@@ -96,15 +121,15 @@ def make_offer(
     if not 1 <= len(lines) <= MAX_LINES:
         raise NothingChosen
     delivery = _delivery(recipient, send_to)
-    organization = by.organization
+    organization, actor = by.organization, rule.actor if rule else by.actor
     if organization.read_only_since is not None:
         raise ClinicStopped
-    _alone_with(organization.pk, recipient.customer_key)
-    offer = _write_offer(organization, recipient, by, language or recipient.language, at)
+    alone_with(organization.pk, recipient.customer_key)
+    offer = _write_offer(organization, recipient, by, language or recipient.language, at, rule)
     for line in lines:
         _write_line(offer, line, by=by, at=at)
     keys = [line.order.item.key for line in lines]
-    _supersede(offer, keys=keys, by=by.actor, at=at)
+    _supersede(offer, keys=keys, by=actor, at=at)
     # After the older links are ended: whoever was spending one has committed by now, and nobody can begin to.
     if any(stands(older) for older in _ordered(offer, keys)):
         raise OrderStands
@@ -115,10 +140,10 @@ def make_offer(
             masked=contact.masked, carries_link=contact == send_to,
         )  # fmt: skip
     audit.record(
-        organization_id=organization.pk, by=by.actor, action="offer.made", entity=f"offer:{offer.public_id}", at=at,
+        organization_id=organization.pk, by=actor, action="offer.made", entity=f"offer:{offer.public_id}", at=at,
         purpose="TREAT", elements=elements, customer_key=recipient.customer_key, reason=delivery,
     )  # fmt: skip
-    if send_to is not None:
+    if send_to is not None and (rule is None or rule.tells):
         outbox.plan(
             kind="offers.link",
             subject=str(link.public_id),
@@ -139,11 +164,14 @@ def _delivery(recipient: RecipientFacts, send_to: ContactPoint | None) -> Delive
     return Delivery.PRINTED
 
 
-def _write_offer(organization: Organization, recipient: RecipientFacts, by: User, language: str, at: datetime) -> Offer:
+def _write_offer(
+    organization: Organization, recipient: RecipientFacts, by: User, language: str, at: datetime, rule: Rule | None
+) -> Offer:
     offer = Offer(
         organization=organization, customer_key=recipient.customer_key, made_by=by, language=language,
         birth_digest=recipient.birth_digest, family_digest=recipient.family_digest,
         postal_digest=recipient.postal_digest, provider_npi=by.npi, created_at=at,
+        by_rule=rule.public_id if rule else None,
     )  # fmt: skip
     offer.trust_phrase = phrase_of(str(offer.public_id))
     offer.save()
@@ -187,7 +215,7 @@ def _write_link(offer: Offer, organization: Organization, delivery: Delivery, at
     return link
 
 
-def _alone_with(organization_id: int, customer_key: str) -> None:
+def alone_with(organization_id: int, customer_key: str) -> None:
     """One Send at a time for one patient, until the transaction ends: of two at once the later one sees the earlier
     one's link and replaces it."""
     with connection.cursor() as cursor:

@@ -36,8 +36,12 @@ GONE = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED, OrderSta
 
 
 @transaction.atomic
-def place_order(*, link: PurchaseLink, quote: Quote, ship_to: ShipTo, language: str, by: Actor, at: datetime) -> Order:
+def place_order(
+    *, link: PurchaseLink, quote: Quote, ship_to: ShipTo, language: str, by: Actor, at: datetime, standing: bool = False
+) -> Order:
     """Turn the confirmed quote of a verified link into one order. The same link again gives the same order.
+
+    standing: nobody confirmed it, since the patient said yes to such orders before: then the link was never opened.
 
     quote: covers exactly the offer's lines at the offer's prices, with shipping and tax to `ship_to`, else
     QuoteChanged. Limited stock is reserved: SoldOut. Raises LinkOver, NotSoldThere.
@@ -49,7 +53,7 @@ def place_order(*, link: PurchaseLink, quote: Quote, ship_to: ShipTo, language: 
     lines = list(OfferLine.objects.filter(offer=locked.offer).select_related("product", "offer").order_by("pk"))
     pairs = _paired(lines, quote)
     _require_delivery(locked, lines, quote, ship_to, at)
-    if not links.spend(link_id=locked.pk, at=at):
+    if not links.spend(link_id=locked.pk, at=at, standing=standing):
         raise errors.LinkOver
     taken = _reserve(pairs)
     order = _write_order(locked, quote, ship_to, language, at)

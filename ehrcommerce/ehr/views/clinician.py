@@ -18,7 +18,7 @@ from ehrcommerce.commerce.offers import links as link_services
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.disclosure import door
 from ehrcommerce.disclosure.errors import ChartForbidden, ChartUnreadable
-from ehrcommerce.ehr import leaving, references, users
+from ehrcommerce.ehr import automation, leaving, references, users
 from ehrcommerce.ehr.access import granted_types, may_read, session_access
 from ehrcommerce.ehr.errors import SessionOver
 from ehrcommerce.ehr.forms import SendForm
@@ -102,6 +102,7 @@ def orders(request: ClinicianRequest, launch_key: str) -> HttpResponse:
         [row.order.item for row in reading.rows if row.refusal and row.refusal.code == "no_product"],
         organization_id=request.user.organization_id, at=timezone.now(),
     )  # fmt: skip
+    automation.know(reading.access, request.ehr_session.connection, timezone.now())
     if "order" in request.GET:  # back from the exact values
         reading.tick(request.GET.getlist("order"))
     return render(request, "ehr/orders.html", _context(request, reading))
@@ -226,6 +227,9 @@ def _make(request: ClinicianRequest, form: SendForm, reading: Reading, at: datet
         lines=lines, recipient=recipient, send_to=_contact(form, recipient.contacts), by=request.user, at=at,
         language=form.cleaned_data["language"], elements=leaving.elements_of(row.order.item for row in chosen),
         stands=stands,
+    )  # fmt: skip
+    automation.taken_over(
+        organization_id=request.user.organization_id, order_keys=keys, by=request.user.actor, at=at
     )  # fmt: skip
     return redirect("clinic:sent", launch_key=request.ehr_session.launch_key, offer_id=link.offer.public_id)
 

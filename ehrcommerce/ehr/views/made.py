@@ -17,8 +17,11 @@ from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.models import Consent
+from ehrcommerce.ehr import automation
+from ehrcommerce.ehr.models import AutomaticAct
 from ehrcommerce.ehr.order_rows import progress_of
 from ehrcommerce.ehr.qr import data_uri
+from ehrcommerce.ehr.rule_words import why
 from ehrcommerce.ehr.views.banners import banner_now, patient_key
 from ehrcommerce.ehr.views.guards import ClinicianRequest, clinician_required
 
@@ -102,6 +105,8 @@ def _links_page(request: ClinicianRequest, *, status: int = 200, **more: object)
     found = offers.sent_for(
         organization_id=request.user.organization_id, customer_key=patient_key(request), also=["orders"]
     )
+    acts = automation.acts_of(organization_id=request.user.organization_id, customer_key=patient_key(request))
+    rules = {act.offer_id: act.rule.name for act in acts if act.offer_id is not None}
     asked = asking.by_offer([each.offer.pk for each in found])
     sendable = _new_versions(found)
     rows = [
@@ -111,12 +116,16 @@ def _links_page(request: ClinicianRequest, *, status: int = 200, **more: object)
             asked.get(each.offer.pk, ()),
             sendable.get(each.link.pk, ""),
             _agreed(each.offer),
+            rules.get(each.offer.pk, ""),
         )
         for each in found
     ]
-    return render(
-        request, "ehr/links.html", {**banner_now(request), "found": rows, "reasons": REASONS, **more}, status=status
-    )
+    context = {
+        **banner_now(request), "found": rows, "reasons": REASONS,
+        "acts": [(act, why(act.code)) for act in acts if act.offer_id is None],
+        **more,
+    }  # fmt: skip
+    return render(request, "ehr/links.html", context, status=status)
 
 
 def _agreed(offer: Offer) -> list[Consent]:
@@ -131,7 +140,8 @@ def links(request: ClinicianRequest, launch_key: str) -> HttpResponse:
     """C4: this patient's links, newest first, with what can be done about each."""
     return _links_page(
         request, taken_back="taken_back" in request.GET, withdrawn="withdrawn" in request.GET,
-        no_yes="no_yes" in request.GET, answered="answered" in request.GET,
+        no_yes="no_yes" in request.GET, answered="answered" in request.GET, undone="undone" in request.GET,
+        too_late="too_late" in request.GET,
     )  # fmt: skip
 
 
@@ -150,6 +160,19 @@ def revoke(request: ClinicianRequest, launch_key: str, link_id: UUID) -> HttpRes
     if reason == UNDO:
         return redirect("clinic:sent", launch_key=launch_key, offer_id=link.offer.public_id)
     return redirect(reverse("clinic:links", kwargs={"launch_key": launch_key}) + "?taken_back")
+
+
+@require_POST
+@clinician_required
+def undo(request: ClinicianRequest, launch_key: str, act_id: UUID) -> HttpResponse:
+    """What a rule would do is not done. What it has done already is taken back like any other link."""
+    mine = AutomaticAct.objects.filter(
+        organization_id=request.user.organization_id, customer_key=patient_key(request)
+    )
+    act = get_object_or_404(mine, public_id=act_id)
+    undone = automation.undo(act=act, by=request.user.actor, at=timezone.now())
+    address = reverse("clinic:links", kwargs={"launch_key": launch_key})
+    return redirect(f"{address}?{'undone' if undone else 'too_late'}")
 
 
 @require_POST
