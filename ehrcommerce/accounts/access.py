@@ -77,6 +77,10 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
         _C.AUDIT: "public_id known_as person why placed placed_by placed_at until stands released released_by released_at",
     },
     "disclosure.purgecertificate": {_C.AUDIT: "*"},
+    "disclosure.consent": {
+        _C.AUDIT: "public_id known_as person recipient_name given_at withdrawn_at attested attested_on attested_by text"
+                  " said_words", _C.IDENTITY: "identity_level", _C.CREDENTIALS: "customer_key payload_digest subject",
+    },
     "outbox.effect": {
         _C.STATE: "what state code subject tries next_run_at changed_at what_to_do generation reference created_at"
                   " deadline_at kind recipient owner owner_name ask_first", _C.CLINICAL: "body",

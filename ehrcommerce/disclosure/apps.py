@@ -7,10 +7,11 @@ class DisclosureConfig(AppConfig):
     name = "ehrcommerce.disclosure"
 
     def ready(self) -> None:
-        from ehrcommerce.disclosure import retention
+        from ehrcommerce.disclosure import consent, retention
         from ehrcommerce.policy.keeping import AUDITED, SKELETON
 
         notes = ("accounts.Reveal.note", "accounts.BreakGlass.note")
         retention.register("notes", retention.erase_notes, dict.fromkeys(notes, AUDITED))
         kept = ("Disclosure.customer_key", "Disclosure.recipient_name", "Disclosure.elements", "Consent.customer_key")
         retention.register("receipts", retention.erase_receipts, {f"disclosure.{one}": SKELETON for one in kept})
+        retention.FORGETTERS["standing_consents"] = consent.forget_standing

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
@@ -66,6 +67,16 @@ def standing(*, organization_id: int, customer_key: str, purpose: str = "", lock
     """This person's yes to orders to come that stands now, to each recipient. Locked, whoever takes it back waits."""
     found = live(organization_id=organization_id, subject=standing_subject(customer_key), lock=lock)
     return [one for one in found if purpose in ("", one.purpose)]
+
+
+def forget_standing(organization_id: int, customer_key: str, order_keys: frozenset[str]) -> int:
+    """Who asked to be forgotten is asked each time again."""
+    return len(
+        withdraw(
+            organization_id=organization_id, subject=standing_subject(customer_key), by=audit.system("erasure"),
+            at=timezone.now(), reason="erased",
+        )
+    )  # fmt: skip
 
 
 def follow(yes: Consent, *, subject: str, payload_digest: bytes, by: Actor, at: datetime) -> Consent:

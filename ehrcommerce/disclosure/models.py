@@ -47,6 +47,7 @@ class Consent(models.Model):
     withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name, verbose_name_plural = "standing yes", "standing yes: kits without asking"
         indexes = [models.Index(fields=["organization", "subject"], name="consent_subject")]
         constraints = [
             models.UniqueConstraint(

@@ -98,6 +98,7 @@ def erase_receipts(organization_id: int, at: datetime) -> int:
     before, held = over_since(keeping.SKELETON, at), holds.standing(organization_id, at)
     receipts = Disclosure.objects.filter(organization_id=organization_id, planned_at__lte=before)
     yes = Consent.objects.filter(organization_id=organization_id, given_at__lte=before)
+    yes = yes.exclude(pk__in=Consent.objects.exclude(standing=None).values("standing"))  # before those that followed it
     gone = 0
     for rows in (receipts.exclude(customer_key__in=held), yes.exclude(customer_key__in=held)):
         pks = list(rows.order_by("pk").values_list("pk", flat=True)[: BATCH // 2])

@@ -15,7 +15,7 @@ from ehrcommerce.disclosure.errors import ChartForbidden, ChartUnreadable, Wrong
 from ehrcommerce.ehr import backend_services, references, versions, writeback
 from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
-from ehrcommerce.ehr.models import ChartReference
+from ehrcommerce.ehr.models import AutomationRule, ChartReference, RuleAction
 from ehrcommerce.outbox.outcomes import Outcome, Refused
 from ehrcommerce.policy import derive, table
 from ehrcommerce.policy.packets import ChartOrder, CoverageFacts, DispatchFacts, RecipientFacts, ShipTo
@@ -47,6 +47,12 @@ class EhrChart:
 
     def dispatch_facts(self, *, organization_id: int, customer_key: str, by: str) -> DispatchFacts | None:
         return _about_person(organization_id, customer_key, by, table.DISPENSING, _dispatch_facts)
+
+    def ships_by_itself(self, *, organization_id: int) -> bool:
+        with walls.organization(organization_id):
+            return AutomationRule.objects.filter(
+                organization_id=organization_id, enabled=True, action=RuleAction.KIT
+            ).exists()
 
     def may_report(self, *, organization_id: int, key: str) -> bool:
         with walls.organization(organization_id):

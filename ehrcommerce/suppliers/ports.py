@@ -266,6 +266,9 @@ class Chart(Protocol):
     def dispatch_facts(self, *, organization_id: int, customer_key: str, by: str) -> DispatchFacts | None:
         """Name and birth date for the pharmacy; None where the patient may get no medicine (deceased, merged)."""
 
+    def ships_by_itself(self, *, organization_id: int) -> bool:
+        """Whether a rule of this clinic ships kits without asking each time: then patients are asked for a standing yes."""
+
     def may_report(self, *, organization_id: int, key: str) -> bool:
         """Whether the connection allows status write-back."""
 

@@ -27,7 +27,7 @@ from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion
 from ehrcommerce.commerce.offers.models import Offer, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, token_of
 from ehrcommerce.commerce.orders.models import Reconciliation
-from ehrcommerce.disclosure import holds
+from ehrcommerce.disclosure import consent, holds
 from ehrcommerce.disclosure.models import PurgeCertificate
 from ehrcommerce.ehr import polling
 from ehrcommerce.ehr.handles import chart_key
@@ -74,6 +74,7 @@ class Tenant:
     checkouts: list[str] = field(default_factory=list)
     hooks: list[UUID] = field(default_factory=list)
     acts: list[UUID] = field(default_factory=list)
+    standing: list[int] = field(default_factory=list)
     rows: dict[str, list[int]] = field(default_factory=dict)
 
 
@@ -122,6 +123,8 @@ def tenant(shop: Shop) -> Tenant:
         if not found:
             raise LookupError(f"{model._meta.label} has a page: let `more_rows` make two rows of it for the matrix")
         made.rows[model._meta.label_lower] = [found[0], found[-1]]
+    # The page of consents has standing ones alone.
+    made.rows["disclosure.consent"] = made.standing
     return made
 
 
@@ -156,6 +159,11 @@ def more_rows(made: Tenant) -> None:
             order_key=uuid4().hex, state="prepared", made_at=now,
         )  # fmt: skip
         made.acts.append(act.public_id)
+        made.standing.append(consent.give(
+            organization_id=clinic.pk, customer_key=act.customer_key, language="en", text="words", identity_level=2,
+            subject=consent.standing_subject(act.customer_key), wanted=[consent.Wanted("kit", "supplier:lab", "Lab")],
+            by=made.shop.ada.actor, at=now,
+        )[0].pk)  # fmt: skip
     HookClient.objects.create(
         organization=clinic, connection=made.connection, enabled=True, issuer="https://ehr.example.org",
         jku=f"{made.connection.fhir_base}/keys",

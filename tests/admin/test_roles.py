@@ -15,7 +15,7 @@ from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.offers.models import PurchaseLink
 from ehrcommerce.commerce.orders.models import Reconciliation
-from ehrcommerce.disclosure import holds
+from ehrcommerce.disclosure import consent, holds
 from ehrcommerce.disclosure.models import PurgeCertificate
 from ehrcommerce.ehr import polling
 from ehrcommerce.ehr.models import AutomaticAct, AutomationRule, EhrConnection, Notification, Subscription
@@ -57,6 +57,7 @@ TABLE: dict[str, dict[str, str]] = {
     "ehr.notification": dict.fromkeys(ALL, "v"),
     "ehr.pollingwatermark": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "ehr.ehrsession": {"integration": "v", "privacy": "v", "administrator": "v"},
+    "disclosure.consent": dict.fromkeys(("privacy", "administrator"), "v take_back"),
     "ehr.automationrule": dict.fromkeys(ALL, "v") | {"administrator": "vca"},
     "ehr.automaticact": dict.fromkeys(ALL, "v") | {"operations": "v undo", "administrator": "v undo"},
 }
@@ -132,6 +133,11 @@ def rows(shop: Shop) -> dict[str, Any]:
         "disclosure.purgecertificate": PurgeCertificate.objects.create(
             organization=shop.clinic, rule="addresses", kept="shipping", rows=1, at=timezone.now()
         ),
+        "disclosure.consent": consent.give(
+            organization_id=shop.clinic.pk, customer_key="k", subject=consent.standing_subject("k"),
+            wanted=[consent.Wanted("kit", shop.supplier("kit").party, "The kit")], language="en", text="w",
+            identity_level=0, by=shop.ada.actor, at=timezone.now(),
+        )[0],
         "ehr.ehrconnection": ehr,
         "ehr.ehrsession": session,
         "ehr.subscription": subscription,

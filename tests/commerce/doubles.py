@@ -58,6 +58,7 @@ class FakeChart:
     reads: int = 0
     reported: list[tuple[str, str]] = field(default_factory=list)
     reports: bool = False
+    ships_kits: bool = False
     while_reading: Callable[[], object] | None = None
 
     def put(self, item: OrderedItem) -> None:
@@ -91,6 +92,9 @@ class FakeChart:
     def dispatch_facts(self, *, organization_id: int, customer_key: str, by: str) -> DispatchFacts | None:
         outside_any_transaction()
         return self.person
+
+    def ships_by_itself(self, *, organization_id: int) -> bool:
+        return self.ships_kits
 
     def may_report(self, *, organization_id: int, key: str) -> bool:
         return self.reports

@@ -3,24 +3,29 @@ page are the words that are hashed and kept; a change of them is a new version."
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from ehrcommerce.commerce.checkout.models import CheckoutSession
+from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.checkout.models import LEVEL_CODE, CheckoutSession
 from ehrcommerce.commerce.checkout.services import actor_of
 from ehrcommerce.commerce.fulfillment import payloads
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.consent import Wanted
+from ehrcommerce.disclosure.models import Consent
 from ehrcommerce.policy import table
 from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION
 from ehrcommerce.suppliers import chosen
 from ehrcommerce.suppliers.models import Port, Supplier
 
 VERSION = "2"
+# Of the words of a standing yes. Its box is the patient's alone: nothing of this order depends on it.
+STANDING_VERSION = "1"
+STANDING = "standing"
 PORT_OF_KIND = {PRESCRIPTION: Port.PHARMACY, DEVICE: Port.DEVICE, KIT: Port.KIT}
 
 
@@ -152,3 +157,52 @@ def give(session: CheckoutSession, shown: Words, *, at: datetime) -> None:
             subject=str(session.link.offer.public_id), wanted=[_agreed(one, lines)], language=_language(), text=one.text,
             identity_level=session.level, by=actor_of(session), at=at,
         )  # fmt: skip
+
+
+def standing_words(supplier: Supplier) -> Recipient:
+    """The words of a yes to kits to come, in the active language, as the page and the clinic's form show them."""
+    name = {"name": supplier.name}
+    yes = _("Yes, next time send me a kit like this without asking first")
+    why = _("When your clinic orders a kit that costs you nothing, %(name)s sends it to your home.") % name
+    facts = gains(KIT, supplier)
+    stop = _("We tell you each time, and you can still stop it. You can take this back any time under Your data.")
+    version = _("Version %(number)s of these words") % {"number": STANDING_VERSION}
+    return Recipient(
+        STANDING, supplier, yes, f"{why} {facts}", stop, "\n".join([yes, why, facts, stop, version]),
+    )  # fmt: skip
+
+
+def standing_asked(session: CheckoutSession, shown: Words) -> Recipient | None:
+    """What this page may ask besides: only where the clinic ships kits by itself, of who was recognized by a code, and
+    not of who has agreed already."""
+    kits = [one.supplier for one in shown.recipients if one.purpose == KIT]
+    if not kits or session.level != LEVEL_CODE:
+        return None
+    if not chosen.chart().ships_by_itself(organization_id=session.organization_id):
+        return None
+    given = consent.standing(
+        organization_id=session.organization_id, customer_key=session.link.offer.customer_key, purpose=KIT
+    )
+    return None if kits[0].party in {one.recipient for one in given} else standing_words(kits[0])
+
+
+@transaction.atomic
+def give_standing(session: CheckoutSession, shown: Recipient, *, at: datetime) -> None:
+    """The patient ticked that box too."""
+    record_standing(
+        organization_id=session.organization_id, customer_key=session.link.offer.customer_key, shown=shown,
+        language=_language(), identity_level=session.level, by=actor_of(session), at=at,
+    )  # fmt: skip
+
+
+def record_standing(
+    *, organization_id: int, customer_key: str, shown: Recipient, language: str, identity_level: int, by: Actor,
+    at: datetime, attested: tuple[str, date] | None = None,
+) -> Consent:  # fmt: skip
+    """A yes to kits of this laboratory to come, with the words that were shown or read out. Twice is once."""
+    wanted = Wanted(purpose=KIT, recipient=shown.supplier.party, recipient_name=shown.supplier.name)
+    return consent.give(
+        organization_id=organization_id, customer_key=customer_key, subject=consent.standing_subject(customer_key),
+        wanted=[wanted], language=language, text=shown.text, identity_level=identity_level, by=by, at=at,
+        attested=attested,
+    )[0]  # fmt: skip

@@ -7,6 +7,7 @@ from ehrcommerce.commerce.fulfillment.models import Shipment
 from ehrcommerce.commerce.offers.models import Contact, OfferLine
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.disclosure.bundle import Held, HeldItem, HeldOrder
+from ehrcommerce.disclosure.consent import standing_subject
 from ehrcommerce.disclosure.models import Consent, Disclosure
 from ehrcommerce.vault.keys import Destroyed
 
@@ -19,6 +20,7 @@ def gather(*, organization_id: int, customer_key: str, clinic: str, language: st
     lines = OfferLine.objects.filter(offer__in=offers).select_related("product").order_by("pk")
     contacts = [(row.channel, _open(row, "value")) for row in Contact.objects.filter(offer__in=offers).order_by("pk")]
     subjects = [str(offer.public_id) for offer in offers]
+    agreed = [*subjects, standing_subject(customer_key)]
     return Held(
         clinic=clinic,
         contacts=list(dict.fromkeys(contact for contact in contacts if contact[1])),
@@ -26,7 +28,7 @@ def gather(*, organization_id: int, customer_key: str, clinic: str, language: st
             HeldItem(str(line.public_id), line.kind, _open(line, "packet") or {}, line.name(language)) for line in lines
         ],
         orders=[_order(order) for order in Order.objects.filter(offer__in=offers).order_by("pk")],
-        consents=list(Consent.objects.filter(organization_id=organization_id, subject__in=subjects).order_by("pk")),
+        consents=list(Consent.objects.filter(organization_id=organization_id, subject__in=agreed).order_by("pk")),
         receipts=list(Disclosure.objects.filter(organization_id=organization_id, subject__in=subjects).order_by("pk")),
     )
 

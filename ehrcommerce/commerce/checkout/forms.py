@@ -131,10 +131,12 @@ class ChoiceForm(PageForm):
 class ConsentForm(PageForm):
     """A box for each recipient, none ticked before the patient does."""
 
-    def __init__(self, data: Mapping[str, Any] | None, *, recipients: Sequence[Recipient]) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, recipients: Sequence[Recipient], standing: Recipient | None = None
+    ) -> None:
         super().__init__(data)
-        self.recipients = recipients
-        for one in recipients:
+        self.recipients, self.standing = recipients, standing
+        for one in [*recipients, *([standing] if standing else [])]:
             self.fields[one.box] = forms.CharField(required=False)
 
     def clean(self) -> dict[str, Any]:
@@ -146,7 +148,20 @@ class ConsentForm(PageForm):
                 self.add_error(one.box, left_out % {"name": one.supplier.name})
             elif cleaned[one.box] != one.mark:
                 self.add_error(one.box, WORDS_CHANGED)
+        if self.standing and cleaned.get(self.standing.box) not in ("", None, self.standing.mark):
+            self.add_error(self.standing.box, WORDS_CHANGED)
         return cleaned
+
+    @property
+    def also(self) -> tuple[Recipient, forms.BoundField, bool] | None:
+        """The box that may stay empty."""
+        one = self.standing
+        return (one, self[one.box], self.is_bound and self.data.get(one.box) == one.mark) if one else None
+
+    @property
+    def says_also(self) -> bool:
+        """Whether a valid form has that box ticked."""
+        return self.standing is not None and bool(self.cleaned_data.get(self.standing.box))
 
     @property
     def asks(self) -> list[tuple[Recipient, forms.BoundField, bool]]:

@@ -28,5 +28,6 @@ urlpatterns = [
     path("c/data/read/", yourdata.read, name="data_read"),
     path("c/data/file/", yourdata.file, name="data_file"),
     path("c/data/paper/", yourdata.paper, name="data_paper"),
+    path("c/data/standing/", yourdata.take_back_standing, name="data_standing"),
     path("c/data/erase/", yourdata.erase, name="data_erase"),
 ]

@@ -32,12 +32,13 @@ class Chart:
     home: ClassVar[ShipTo | None] = HOME
     down: ClassVar[bool] = False
     orders: ClassVar[dict[str, ChartOrder | None]] = {}
+    ships_kits: ClassVar[bool] = False
     looked: ClassVar[int] = 0
 
     @classmethod
     def begin(cls) -> None:
         cls.asked, cls.plans, cls.home, cls.down = [], (PLAN,), HOME, False
-        cls.orders, cls.looked = {}, 0
+        cls.orders, cls.looked, cls.ships_kits = {}, 0, False
 
     def _ask(self, what: str) -> None:
         Chart.asked.append(what)
@@ -58,6 +59,9 @@ class Chart:
     def ship_to(self, *, organization_id: int, customer_key: str, by: str) -> ShipTo | None:
         self._ask("ship_to")
         return Chart.home
+
+    def ships_by_itself(self, *, organization_id: int) -> bool:
+        return Chart.ships_kits
 
     def may_report(self, *, organization_id: int, key: str) -> bool:
         return False

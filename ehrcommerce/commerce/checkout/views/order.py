@@ -12,7 +12,7 @@ from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.rules import NoRule
 from ehrcommerce.commerce.checkout import consents, coverage, current, quotes, services
-from ehrcommerce.commerce.checkout.consents import Words
+from ehrcommerce.commerce.checkout.consents import Recipient, Words
 from ehrcommerce.commerce.checkout.directions import Directions, amount_of, directions_of
 from ehrcommerce.commerce.checkout.forms import AddressForm, ChoiceForm, ConsentForm
 from ehrcommerce.commerce.checkout.models import LEVEL_PRINTED, CheckoutSession, Stage
@@ -121,11 +121,13 @@ def price(request: CheckoutRequest) -> HttpResponse:
         words = _supplier_words(session)
     except NoSupplier:
         return state_page(request, "no_supplier", clinic=session.organization, status=409)
-    form = ConsentForm(request.POST if request.method == "POST" else None, recipients=words.recipients)
+    also = consents.standing_asked(session, words)
+    data = request.POST if request.method == "POST" else None
+    form = ConsentForm(data, recipients=words.recipients, standing=also)
     quote = quotes.quote_of(session)
     if form.is_bound and form.is_valid():
         if request.POST.get("quote") == quote.version:
-            return _agree(request, words)
+            return _agree(request, words, also if form.says_also else None)
         form.add_error(None, _("Your price changed while you were here. Look at it once more."))
     values = {
         "form": form, "quote": quote, "answer": coverage.answer_of(session), "words": words,
@@ -152,9 +154,11 @@ def _suppliers(session: CheckoutSession, lines: list[OfferLine], state: str) -> 
     return list(found.items())
 
 
-def _agree(request: CheckoutRequest, words: Words) -> HttpResponse:
+def _agree(request: CheckoutRequest, words: Words, also: Recipient | None) -> HttpResponse:
     session, at = request.checkout, timezone.now()
     consents.give(session, words, at=at)
+    if also is not None:
+        consents.give_standing(session, also, at=at)
     quotes.confirm(session, quotes.quote_of(session))
     on_file = _address_on_file(request)
     session.address_on_file = asdict(on_file) if on_file else {}

@@ -27,7 +27,9 @@ from ehrcommerce.commerce.checkout.views.guards import (
     speak_with,
     state_page,
 )
+from ehrcommerce.commerce.fulfillment import standing
 from ehrcommerce.commerce.offers.tokens import token_of
+from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.bundle import Held, bundle
 
 FRESH = timedelta(minutes=10)
@@ -88,7 +90,26 @@ def _held(request: CheckoutRequest, form: str) -> Held:
 @of_the_person
 def data(request: CheckoutRequest) -> HttpResponse:
     """What one can do, and which law says so."""
-    return page(request, "data", {"order": request.checkout.order})
+    session = request.checkout
+    given = consent.standing(
+        organization_id=session.organization_id, customer_key=session.link.offer.customer_key
+    )
+    values = {"order": session.order, "standing": given, "asked_again": request.GET.get("done") == "standing"}
+    return page(request, "data", values)
+
+
+@asked_by(*READ_OR_POST)
+@of_the_person
+def take_back_standing(request: CheckoutRequest) -> HttpResponse:
+    """From now on they are asked each time; what began on that yes and has not left is stopped."""
+    session = request.checkout
+    if request.method == "POST":
+        standing.take_back(
+            organization_id=session.organization_id, customer_key=session.link.offer.customer_key,
+            recipient=request.POST.get("recipient", "") or "nobody", by=services.actor_of(session), at=timezone.now(),
+            reason="patient",
+        )  # fmt: skip
+    return redirect(reverse("checkout:data") + "?done=standing")
 
 
 @asked_by(*READ_OR_POST)
