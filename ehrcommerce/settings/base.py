@@ -183,6 +183,8 @@ ALLOW_LOOPBACK_PARTNERS = False
 CLIENT_CERTIFICATES = env.dict("EHRC_CLIENT_CERTIFICATES", default={})
 # Launches from one network address within a minute; a clinic behind one address has many clinicians.
 LAUNCHES_A_MINUTE = env.int("EHRC_LAUNCHES_A_MINUTE", default=240)
+# By one clinician. No hand is so quick: beyond it a script uses the account, and somebody should look.
+LINKS_A_MINUTE = env.int("EHRC_LINKS_A_MINUTE", default=60)
 # How many proxies of ours stand before the app; each adds one address to X-Forwarded-For. 0: it is not looked at.
 TRUSTED_PROXIES = 0
 
@@ -214,7 +216,7 @@ LOGGING: dict[str, Any] = {
         "faults only": {"()": "ehrcommerce.settings.logs.FaultsOnly"},
         "names only": {"()": "ehrcommerce.settings.logs.NamesOnly"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"stderr": {"class": "ehrcommerce.settings.logs.Unhurried", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         # These write request bodies, tokens, verifiers or paths with tokens below WARNING.

@@ -11,8 +11,13 @@ from django.views.decorators.http import require_safe
 
 from ehrcommerce.ehr import keys
 from ehrcommerce.outbox import watch
+from ehrcommerce.settings.logs import lost_lines
 from ehrcommerce.urls.errors import handler400, handler403, handler404, handler500
 
+LOST = (
+    "# HELP ehrc_log_lines_lost Lines that this process could not write: the disk is full, or nobody reads.\n"
+    "# TYPE ehrc_log_lines_lost gauge\nehrc_log_lines_lost "
+)
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
 
@@ -56,7 +61,8 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not may_measure(request):
         return HttpResponse(status=404)
     try:
-        return HttpResponse(watch.metrics(), content_type="text/plain; version=0.0.4; charset=utf-8")
+        text = f"{watch.metrics()}{LOST}{lost_lines()}\n"
+        return HttpResponse(text, content_type="text/plain; version=0.0.4; charset=utf-8")
     except DatabaseError:
         return HttpResponse("database", content_type="text/plain", status=503)
 
