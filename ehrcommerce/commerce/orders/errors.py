@@ -18,6 +18,10 @@ class SoldOut(OrderProblem):
     """Somebody else bought the last one. Nothing was ordered; the clinic can choose something else."""
 
 
+class NoFillLeft(OrderProblem):
+    """This prescription was filled as often as its prescriber allowed. Nothing was ordered; the clinic can renew it."""
+
+
 class NotSoldThere(OrderProblem):
     """The clinic has no rule for tax or shipping to that state. Choose another address, or call the clinic."""
 

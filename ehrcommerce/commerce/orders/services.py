@@ -13,7 +13,7 @@ from ehrcommerce.commerce.catalog import stock
 from ehrcommerce.commerce.catalog.rules import NoRule
 from ehrcommerce.commerce.offers import links
 from ehrcommerce.commerce.offers.models import OfferLine, PurchaseLink
-from ehrcommerce.commerce.orders import errors, money, moves, pricing, signals
+from ehrcommerce.commerce.orders import errors, fills, money, moves, pricing, signals
 from ehrcommerce.commerce.orders.events import Code, note
 from ehrcommerce.commerce.orders.models import Order, OrderFee, OrderLine, Payment
 from ehrcommerce.commerce.orders.pricing import Quote, QuoteLine
@@ -44,7 +44,7 @@ def place_order(
     standing: nobody confirmed it, since the patient said yes to such orders before: then the link was never opened.
 
     quote: covers exactly the offer's lines at the offer's prices, with shipping and tax to `ship_to`, else
-    QuoteChanged. Limited stock is reserved: SoldOut. Raises LinkOver, NotSoldThere.
+    QuoteChanged. Limited stock is reserved: SoldOut. Raises LinkOver, NotSoldThere, NoFillLeft.
     """
     locked = PurchaseLink.objects.select_for_update(of=("self",)).select_related("offer").get(pk=link.pk)
     earlier = Order.objects.filter(offer=locked.offer).exclude(state__in=OVER).first()
@@ -55,6 +55,7 @@ def place_order(
     _require_delivery(locked, lines, quote, ship_to, at)
     if not links.spend(link_id=locked.pk, at=at, standing=standing):
         raise errors.LinkOver
+    fills.require_left(lines)
     taken = _reserve(pairs)
     order = _write_order(locked, quote, ship_to, language, at)
     for line, priced in pairs:

@@ -23,7 +23,7 @@ from ehrcommerce.commerce.checkout.views.guards import (
     state_page,
 )
 from ehrcommerce.commerce.orders import services as orders
-from ehrcommerce.commerce.orders.errors import LinkOver, NothingToPay, NotSoldThere, QuoteChanged, SoldOut
+from ehrcommerce.commerce.orders.errors import LinkOver, NoFillLeft, NothingToPay, NotSoldThere, QuoteChanged, SoldOut
 from ehrcommerce.commerce.orders.models import Order, Payment
 from ehrcommerce.commerce.orders.money import waits_for_money
 from ehrcommerce.commerce.orders.pricing import Quote
@@ -108,6 +108,8 @@ def _place(request: CheckoutRequest, quote: Quote) -> HttpResponse:
         return state_page(request, "expired", clinic=session.organization, status=410)
     except QuoteChanged:
         return redirect("checkout:price")
+    except NoFillLeft:
+        return state_page(request, "revoked", clinic=session.organization, status=409)
     except SoldOut:
         return state_page(request, "sold_out", clinic=session.organization, status=409)
     except NotSoldThere:
