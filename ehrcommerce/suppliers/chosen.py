@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from ehrcommerce.accounts import agreements
-from ehrcommerce.outbox.handlers import LOOKUP
+from ehrcommerce.outbox.handlers import LOOKUP, NATIVE_KEY
 from ehrcommerce.suppliers import health
 from ehrcommerce.suppliers.models import Supplier
 from ehrcommerce.suppliers.ports import (
@@ -31,6 +31,7 @@ from ehrcommerce.wire.client import Partner
 from ehrcommerce.wire.errors import NotSent, Unanswered
 
 ADAPTERS = "ehrcommerce.suppliers.adapters"
+KEYS_IGNORED = "ignores_keys"
 
 
 def partner_of(supplier: Supplier) -> Partner:
@@ -61,8 +62,10 @@ def choose(*, organization_id: int, port: str, at: datetime, state: str = "", ch
     """The first active supplier of this port that serves the ship-to state, carries the channel and has a live
     agreement. NoSupplier."""
     for supplier in Supplier.objects.filter(organization_id=organization_id, port=port, active=True).order_by("pk"):
-        if (not state or supplier.serves(state)) and carries(supplier, channel) and agreements.is_live(
-            organization_id=organization_id, party=supplier.party, service=supplier.port, at=at
+        if (
+            (not state or supplier.serves(state))
+            and carries(supplier, channel)
+            and agreements.is_live(organization_id=organization_id, party=supplier.party, service=supplier.port, at=at)
         ):
             return supplier
     raise NoSupplier
@@ -85,7 +88,9 @@ def by_party(party: str, *, organization_id: int) -> Supplier | None:
 
 def usable(supplier: Supplier, *, at: datetime) -> None:
     """Raises NoSupplier if this supplier may not be used now: called again right before each send."""
-    live = agreements.is_live(organization_id=supplier.organization_id, party=supplier.party, service=supplier.port, at=at)
+    live = agreements.is_live(
+        organization_id=supplier.organization_id, party=supplier.party, service=supplier.port, at=at
+    )
     if not (supplier.active and live):
         raise NoSupplier
 
@@ -118,8 +123,20 @@ def eligibility(supplier: Supplier) -> Eligibility:
 
 
 def capability_of(supplier: Supplier | None) -> str:
-    """How an act of this partner whose outcome is unknown is settled; by asking where nobody is chosen yet."""
-    return str(getattr(adapter_of(supplier), "capability", LOOKUP)) if supplier is not None else LOOKUP
+    """How an act of this partner whose outcome is unknown is settled; by asking where nobody is chosen yet, and where its
+    keys were found to be worth nothing."""
+    if supplier is None:
+        return LOOKUP
+    own = str(getattr(adapter_of(supplier), "capability", LOOKUP))
+    return LOOKUP if own == NATIVE_KEY and supplier.options.get(KEYS_IGNORED) else own
+
+
+def ask_first(supplier: Supplier) -> None:
+    """It ignores our keys: from now on it is asked before anything is sent again (REL-F15). The row says so; an
+    administrator who has their word that it is mended takes it out."""
+    locked = Supplier.objects.select_for_update(of=("self",)).get(pk=supplier.pk)
+    locked.options = {**locked.options, KEYS_IGNORED: True}
+    locked.save(update_fields=["options"])
 
 
 def messaging(supplier: Supplier) -> Messaging:

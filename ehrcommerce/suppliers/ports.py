@@ -79,7 +79,8 @@ class SupplyStatus:
     """What a supplier says of an order. `state` is one of ours (commerce.orders.states), "unknown" for a word that
     no contract knows; `accepted` per SKU, empty as long as the supplier has not decided. `backordered`: SKU -> the day
     it is expected (ISO date, "" where they do not say). `question`: one of QUESTIONS while the pharmacist waits for
-    the prescriber; `question_text`: the pharmacist's own words to it, at most QUESTION_CHARS."""
+    the prescriber; `question_text`: the pharmacist's own words to it, at most QUESTION_CHARS. `copies`: how many orders
+    they work on under our reference, 0 where that was not looked at; more than one is a fault of theirs."""
 
     reference: str
     supplier_reference: str
@@ -92,6 +93,7 @@ class SupplyStatus:
     backordered: Mapping[str, str] = field(default_factory=dict)
     question: str = ""
     question_text: str = ""
+    copies: int = 0
 
 
 class Fulfiller(Protocol):

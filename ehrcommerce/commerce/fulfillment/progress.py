@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.fulfillment import asking, attention, receipting, returning, telling
+from ehrcommerce.commerce.fulfillment import asking, attention, doubles, receipting, returning, telling
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
 from ehrcommerce.commerce.orders import money, moves
 from ehrcommerce.commerce.orders.events import Code, note
@@ -53,6 +53,7 @@ def apply(order: Order, fulfillment: Fulfillment, status: SupplyStatus, *, at: d
     by = Actor("supplier", str(fulfillment.supplier.public_id))
     fulfillment.supplier_reference = fulfillment.supplier_reference or status.supplier_reference
     fulfillment.save(update_fields=["supplier_reference"])
+    doubles.hear(fulfillment, status.copies, by=by, at=at)
     if status.state == "unknown":
         _note_unknown(order, fulfillment, by, at)
         return

@@ -24,6 +24,7 @@ PARCEL_KINDS = (
     "fulfillment.track",
     "fulfillment.cancel",
     "fulfillment.attention",
+    "fulfillment.doubles",
     "fulfillment.return",
 )
 ANSWER_KIND = "fulfillment.answer"

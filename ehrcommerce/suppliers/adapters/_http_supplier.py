@@ -6,7 +6,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -31,6 +31,7 @@ STATUS_OF: Mapping[str, str] = {
 }
 REASONS = frozenset({"out_of_stock", "prescription_problem", "address"})
 PARCEL_STATES = frozenset({"shipped", "delivered", "returned"})
+ENDED_BEFORE = ("refused", "cancelled")
 DECIDED = frozenset({"accepted", "shipped", "delivered", "completed", "returned"})
 
 
@@ -76,15 +77,21 @@ class HttpSupplier(HttpPartner):
 
     def find(self, reference: str) -> SupplyStatus | None:
         try:
-            order = self._order(reference)
-            return self.status_of(order) if order else None
+            orders = self._orders(reference)
+            status = self.status_of(orders[0]) if orders else None
+            living = [each for each in orders if self.statuses.get(str(each["status"])) not in ENDED_BEFORE]
+            return replace(status, copies=max(len(living), 1)) if status else None
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise self.unreadable(problem) from problem
 
     def _order(self, reference: str) -> Mapping[str, Any] | None:
         """What they hold under our reference, in their words."""
+        return next(iter(self._orders(reference)), None)
+
+    def _orders(self, reference: str) -> list[Mapping[str, Any]]:
+        """All of it. More than one order is a fault of theirs."""
         found = self.read("orders", reference=reference)
-        return next((order for order in (found or {}).get("orders", ()) if order["reference"] == reference), None)
+        return [order for order in (found or {}).get("orders", ()) if order["reference"] == reference]
 
     def cancel(self, supplier_reference: str, *, idempotency_key: str) -> Outcome:
         path = f"orders/{quote(supplier_reference, safe='')}/cancel"

@@ -23,6 +23,7 @@ Task.output tells more: `tracking-number`, `carrier`, and `line-rejected` with t
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -33,7 +34,6 @@ from ehrcommerce.suppliers.adapters import _fhir_order
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, text_of
 from ehrcommerce.suppliers.ports import SupplyRequest, SupplyStatus
 from ehrcommerce.wire.client import Answer, ask
-from ehrcommerce.wire.errors import NotSent
 
 FHIR = "application/fhir+json"
 STATUS_OF = {
@@ -86,9 +86,8 @@ class Adapter(HttpPartner):
             mine = [self.status_of(task) for task in tasks if _fhir_order.own_reference(task) == reference]
         except (KeyError, TypeError, ValueError, AttributeError) as problem:
             raise self.unreadable(problem) from problem
-        if len(mine) > 1:
-            raise NotSent(self.partner.name, "several orders under one reference")
-        return mine[0] if mine else None
+        living = [status for status in mine if status.state not in ("refused", "cancelled")]
+        return replace(mine[0], copies=max(len(living), 1)) if mine else None
 
     def cancel(self, supplier_reference: str, *, idempotency_key: str) -> Outcome:
         patch = [{"op": "replace", "path": "/status", "value": "cancelled"}]
