@@ -18,6 +18,7 @@ TITLES = {
     "fulfillment.track": "Follow the parcel",
     "fulfillment.cancel": "Ask the supplier to cancel",
     "fulfillment.forget": "Tell the supplier to forget the patient",
+    "fulfillment.doubles": "Two orders at the supplier",
     "fulfillment.attention": "Stopped by the clinic after it was sent",
     "fulfillment.answer": "Answer to the pharmacy's question",
     "fulfillment.return": "A parcel that came back",
@@ -88,6 +89,9 @@ REMEDIES = {
     "stop_not_confirmed": "The clinic stopped what the supplier has. It was asked to cancel and has not said yes. Call it.",
     "stop_refused": "The clinic stopped it, and the supplier says that it is too late. Call it and the clinic.",
     "stopped_after_leaving": "The clinic stopped it after it left. Call the patient: do not use it. Then close this.",
+    "element_missing": "The chart no longer says something that it said at sending. Ask the clinic, or who runs its EHR. "
+    "Retry once it is back; cancel if the clinic took it out on purpose.",
+    "doubled_at_supplier": "The supplier has this order twice. Call it: one goes, the other is cancelled. Then press Retry.",
     "return_to_decide": "A parcel came back. Look at the order: give money back there, or send it again. Then close this.",
     "not_final": "Not delivered yet; the supplier is asked regularly.",
 }
@@ -98,4 +102,6 @@ def title(kind: str) -> str:
 
 
 def remedy(code: str) -> str:
-    return REMEDIES.get(code, "")
+    """What to do about it. What a code names after its colon stands at the end."""
+    head, _, name = code.partition(":")
+    return REMEDIES.get(code) or (f"{REMEDIES[head]} ({name})" if head in REMEDIES and name else "")

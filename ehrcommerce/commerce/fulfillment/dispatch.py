@@ -18,7 +18,7 @@ from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.errors import NoConsent
 from ehrcommerce.disclosure.models import DisclosureState
 from ehrcommerce.outbox import services as outbox
-from ehrcommerce.outbox.handlers import LOOKUP, Handler
+from ehrcommerce.outbox.handlers import Handler
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, Refused, TryAgain
 from ehrcommerce.policy.packets import PRESCRIPTION, DispatchFacts
@@ -41,7 +41,7 @@ class Dispatch(Handler):
     kind = "fulfillment.dispatch"
 
     def capability(self, effect: Effect) -> str:
-        return chosen.fulfiller(self._fulfillment(effect).supplier).capability or LOOKUP
+        return chosen.capability_of(self._fulfillment(effect).supplier)
 
     def _fulfillment(self, effect: Effect) -> Fulfillment:
         return Fulfillment.objects.select_related("order__offer", "supplier").get(public_id=effect.subject)
@@ -60,6 +60,7 @@ class Dispatch(Handler):
         finding = gate.read_chart(
             [line.offer_line for line in lines], organization_id=fulfillment.organization_id, by=str(progress.system())
         )
+        gate.require_whole(finding)
         if finding.problem:
             raise Halt(Refused(f"{gate.STOPPED}{finding.problem}"))
         request = payloads.request_for(

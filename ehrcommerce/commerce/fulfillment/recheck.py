@@ -44,6 +44,7 @@ class Recheck(Handler):
                 [line for line in lines if line.kind == kind], organization_id=order.organization_id,
                 by=str(progress.system()),
             )  # fmt: skip
+            gate.require_whole(finding)
             if finding.problem:
                 problems[kind] = finding.problem
         confirm_gone(effect, problems.values())

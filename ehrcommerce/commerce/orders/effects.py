@@ -232,6 +232,7 @@ class CapturePayment(ActOnHold):
     def _check_chart(self, payment: Payment) -> None:
         lines = OfferLine.objects.filter(pk__in=payment.order.lines.filter(accepted=True).values("offer_line"))
         finding = gate.read_chart(list(lines), organization_id=payment.organization_id, by=str(audit.system("orders")))
+        gate.require_whole(finding)
         if finding.problem:
             raise Halt(Refused(f"{gate.STOPPED}{finding.problem}"))
         Payment.objects.filter(pk=payment.pk).update(checked_at=finding.checked_at)

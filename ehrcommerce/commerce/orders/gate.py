@@ -14,21 +14,25 @@ from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.commerce.offers.models import CHANGED, OfferLine
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.outbox.outcomes import Halt, NeedsHuman, TryAgain
-from ehrcommerce.policy.digests import digest
+from ehrcommerce.policy import derive
+from ehrcommerce.policy.digests import as_json, digest, from_json
 from ehrcommerce.policy.packets import ChartOrder
 from ehrcommerce.suppliers import chosen
 from ehrcommerce.suppliers.ports import ChartNotPermitted, ChartUnreachable
 
 STOPPED = "stopped:"
+MISSING = "element_missing"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`checked_at` is the moment before the read; `problem` is "" or why the order must not go on."""
+    """`checked_at` is the moment before the read; `problem` is "" or why the order must not go on. `missing`: the path of
+    an element that the chart does not say any more, where nothing else of the order is different."""
 
     checked_at: datetime
     versions: Mapping[str, str]
     problem: str = ""
+    missing: str = ""
 
 
 def read_chart(lines: Sequence[OfferLine], *, organization_id: int, by: str) -> Finding:
@@ -44,7 +48,8 @@ def read_chart(lines: Sequence[OfferLine], *, organization_id: int, by: str) -> 
         raise Halt(NeedsHuman("no_agreement")) from problem
     problems = [why for line in lines if (why := _problem(line, found.get(line.order_key)))]
     versions = {line.order_key: order.state.version for line in lines if (order := found.get(line.order_key))}
-    return Finding(checked_at, versions, problems[0] if problems else "")
+    gone = [path for line in lines if (path := _missing(line, found.get(line.order_key)))]
+    return Finding(checked_at, versions, problems[0] if problems else "", gone[0] if gone else "")
 
 
 def _problem(line: OfferLine, order: ChartOrder | None) -> str:
@@ -54,6 +59,26 @@ def _problem(line: OfferLine, order: ChartOrder | None) -> str:
         return order.state.refusal
     # A new version with the same digest (somebody added a note) changes nothing that was bought.
     return "" if digest(order.item) == bytes(line.digest) else CHANGED
+
+
+def _missing(line: OfferLine, order: ChartOrder | None) -> str:
+    """What the order said when it was sent and does not say now, as a path of its resource; "" where anything else is
+    different as well."""
+    if order is None or order.state.refusal or not line.packet:
+        return ""
+    before, now = as_json(from_json(line.packet)), as_json(order.item)
+    different = [name for name in before if before[name] != now[name]]
+    if not different or any(now[name] for name in different):
+        return ""
+    rows = derive.rows(purposes=(line.kind,))
+    return next((row.element for row in rows if row.field == f"OrderedItem.{different[0]}"), different[0])
+
+
+def require_whole(finding: Finding) -> None:
+    """An order that only lost an element was hardly changed by its clinician: an EHR that was upgraded stops saying it, in
+    all charts at once. Held for a person, who reads which it is (REL-F29)."""
+    if finding.problem == CHANGED and finding.missing:
+        raise Halt(NeedsHuman(f"{MISSING}:{finding.missing}"[:64]))
 
 
 def require_fresh(order: Order, checked_at: datetime | None) -> None:
