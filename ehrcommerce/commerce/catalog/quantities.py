@@ -9,13 +9,16 @@ from ehrcommerce.policy.packets import KIT, PRESCRIPTION, OrderedItem
 
 MOST_KITS = 10
 _LEADING = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([^\W\d_]*)")
-# One word for each unit that charts write in several ways; a word that is not here is not compared.
+# One word for each unit that charts write in several ways; a word that is not here fits itself alone.
 _UNITS = {
     "tablet": "tablet", "tab": "tablet", "tbl": "tablet", "capsule": "capsule", "cap": "capsule", "inhaler": "inhaler",
     "patch": "patch", "patche": "patch", "ml": "ml", "milliliter": "ml", "l": "l", "liter": "l", "g": "g", "gram": "g",
     "mg": "mg", "milligram": "mg", "vial": "vial", "pen": "pen", "bottle": "bottle", "box": "box", "boxe": "box",
-    "tube": "tube", "dose": "dose", "puff": "puff",
+    "tube": "tube", "dose": "dose", "puff": "puff", "each": "each", "ea": "each", "unit": "each", "1": "each", "piece": "each",
 }  # fmt: skip
+# UCUM has no unit for things that are counted: {tablet} and {each} are both 1.
+PIECE = "each"
+COUNTED = frozenset({"tablet", "capsule", "inhaler", "patch", "vial", "pen", "bottle", "box", "tube", "each"})
 
 
 def how_many(item: OrderedItem, product: Product) -> int | None:
@@ -36,14 +39,15 @@ def _kits(quantity: str) -> int | None:
 
 
 def _same_amount(item: OrderedItem, basis: str) -> bool:
-    """Equal numbers, and no two units that differ. Without any number on both sides there is nothing to compare."""
+    """Equal numbers of the same unit. Without any number on both sides there is nothing to compare. A number whose unit is
+    missing, or is a word that nobody knows, is held: what it counts is not ours to guess (REL-F58)."""
     leading = _LEADING.match(basis)
     if leading is None or not item.quantity.strip():
         return leading is None and not item.quantity.strip()
     if _number(item.quantity) != Decimal(leading[1]):
         return False
     ordered, sold = _unit(item.quantity_unit), _unit(leading[2])
-    return not ordered or not sold or ordered == sold
+    return ordered == sold or (ordered == PIECE and sold in COUNTED)
 
 
 def _number(text: str) -> Decimal | None:
@@ -56,4 +60,4 @@ def _number(text: str) -> Decimal | None:
 
 def _unit(text: str) -> str:
     word = text.strip().strip("{}[]").casefold().split(" ")[0].split("(")[0]
-    return _UNITS.get(word) or _UNITS.get(word.rstrip("s").rstrip("."), "")
+    return _UNITS.get(word) or _UNITS.get(word.rstrip("s").rstrip(".")) or word

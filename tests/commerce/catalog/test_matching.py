@@ -233,7 +233,8 @@ def test_the_demo_catalog_loads_twice_and_finds_its_own_codes(shop: Shop) -> Non
     for product in PRODUCTS:
         system, code, _ = product.codes[0]
         one = item((system, code), kind=product.kind, name="" if system != codes.DISPLAY_SYSTEM else code)
-        match = found(shop, replace(one, quantity=product.quantity_basis.split(" ")[0]))
+        amount, _, unit = product.quantity_basis.partition(" ")
+        match = found(shop, replace(one, quantity=amount, quantity_unit=unit))
         assert match.product is not None, product.sku
         assert match.product.sku == product.sku
         assert match.sold == bool(product.sellable and product.price_cents)

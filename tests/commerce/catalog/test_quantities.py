@@ -22,8 +22,8 @@ def match(shop: Shop, kind: str, basis: str, quantity: str, unit: str = "") -> s
     ("basis", "quantity", "unit"),
     [
         ("180 tablets", "180", "tablet"), ("180 tablets", "180.0", "{tablet}"), ("180 tablets", "180", "TAB"),
-        ("180 tablets", "180", ""), ("1 inhaler", "1", "inhaler"), ("30 capsules", "30", "each"), ("", "", ""),
-        ("one pack", "", ""),
+        ("1 inhaler", "1", "inhaler"), ("30 capsules", "30", "each"), ("30 capsules", "30", "1"), ("", "", ""),
+        ("180 tablets", "180", "{tbl}"), ("5 mL", "5", "mL"), ("3 lozenges", "3", "lozenges"), ("one pack", "", ""),
     ],
 )  # fmt: skip
 def test_the_same_amount_is_sold_once(shop: Shop, basis: str, quantity: str, unit: str) -> None:
@@ -45,6 +45,19 @@ def test_another_amount_of_a_medicine_is_refused_by_name(shop: Shop, basis: str,
     assert found.product is not None
     assert not found.sold
     assert "other_quantity" in REFUSALS
+
+
+@pytest.mark.parametrize(
+    ("basis", "unit"),
+    [
+        ("180 tablets", ""), ("180 tablets", "foo"), ("180 tablets", "U"), ("180 mL", ""), ("180 mL", "each"),
+        ("180", "tablet"),
+    ],
+)  # fmt: skip
+def test_a_unit_that_is_missing_or_that_nobody_knows_holds_the_order(shop: Shop, basis: str, unit: str) -> None:
+    """[REL-F58]"""
+    found = match(shop, PRESCRIPTION, basis, "180", unit)
+    assert (found.refusal, found.sold) == ("other_quantity", False)
 
 
 @pytest.mark.parametrize(("quantity", "sold"), [("", 1), ("1", 1), ("3", 3), ("3.0", 3), ("10", 10)])
