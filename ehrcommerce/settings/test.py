@@ -8,6 +8,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, "ehrcommerce.workbench"]
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
 ALLOW_LOOPBACK_PARTNERS = True
 SETTLE_S = 2
+LINKS_A_MINUTE = 100_000
 LAUNCHES_A_MINUTE = 100_000  # all tests launch from one address; those about the limit set their own
 SANDBOX_URL = env.str("EHRC_SANDBOX_URL", default="")
 SANDBOX_PARTNER_API_KEY = env.str("SANDBOX_PARTNER_API_KEY", default="")

@@ -2,11 +2,13 @@
 
 One transaction writes the offer, the link, the intent to send it, and the audit; nothing leaves before it commits."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Prefetch, QuerySet
 
@@ -24,6 +26,7 @@ from ehrcommerce.policy import derive
 from ehrcommerce.policy.digests import as_json, digest
 from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ContactPoint, RecipientFacts
 
+log = logging.getLogger(__name__)
 MAX_LINES = 20
 UNDO_S = 60
 _SENDING_LOCK = 0x454F4646  # advisory lock class: "EOFF"
@@ -64,6 +67,10 @@ class NobodyToRecognize(OfferProblem):
 
 class ClinicStopped(OfferProblem):
     """This clinic's sales are stopped after an incident. Your administrator lifts it with `manage.py revoke_all --lift`."""
+
+
+class TooManyLinks(OfferProblem):
+    """You sent more links in this minute than a person can. Wait a minute; if it was not you, tell your administrator."""
 
 
 class OrderStands(OfferProblem):
@@ -116,7 +123,7 @@ def write_offer(
     is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
     An older live link for one of the same orders is superseded. stands: whether an order of a spent link still goes
     on (the room of the orders is above; who does not say counts every spent link). Raises NothingChosen,
-    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands, WordsHeld, ClinicStopped.
+    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands, WordsHeld, ClinicStopped, TooManyLinks.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         raise NothingChosen
@@ -124,6 +131,8 @@ def write_offer(
     organization, actor = by.organization, rule.actor if rule else by.actor
     if organization.read_only_since is not None:
         raise ClinicStopped
+    if rule is None:
+        _require_pace(by, at)
     alone_with(organization.pk, recipient.customer_key)
     offer = _write_offer(organization, recipient, by, language or recipient.language, at, rule)
     for line in lines:
@@ -152,6 +161,15 @@ def write_offer(
             deadline_at=link.expires_at,
         )
     return link
+
+
+def _require_pace(by: User, at: datetime) -> None:
+    """No clinician sends hundreds of links in a minute: whoever does has their account, or a script (REL-F62). Counted in
+    our own rows, so that no broker has to run."""
+    recent = Offer.objects.filter(made_by=by, created_at__gt=at - timedelta(minutes=1), created_at__lte=at)
+    if recent.count() >= settings.LINKS_A_MINUTE:
+        log.error("user %s sends more than %s links a minute: stopped", by.public_id, settings.LINKS_A_MINUTE)
+        raise TooManyLinks
 
 
 def _delivery(recipient: RecipientFacts, send_to: ContactPoint | None) -> Delivery:
@@ -185,7 +203,7 @@ def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> Offer
     proof = ("otc" if product.over_the_counter else line.routing_proof) if item.kind == PRESCRIPTION else ""
     if item.kind == PRESCRIPTION and proof not in ("otc", "e_prescription", "transfer"):
         raise NoRoutingProof
-    if product.price_cents is None:
+    if not product.price_cents:
         raise NothingChosen
     quantity = how_many(item, product)
     if quantity is None:

@@ -167,6 +167,10 @@ def send(request: ClinicianRequest, launch_key: str) -> HttpResponse:
         return _make(request, form, reading, at)
     except offers.OrderStands:  # the patient was quicker by less than this request takes
         return _stands(request, reading, [])
+    except offers.TooManyLinks as problem:
+        form.add_error(None, " ".join((problem.__doc__ or "").split()))
+        reading.tick(request.POST.getlist("order"), request.POST.getlist("release"))
+        return render(request, "ehr/orders.html", _context(request, reading) | {"form": form}, status=429)
 
 
 def _of_another(request: ClinicianRequest, reading: Reading) -> bool:
