@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from ehrcommerce.policy.packets import Coding, OrderedItem, Parameter
@@ -14,12 +14,14 @@ def as_json(item: OrderedItem) -> dict[str, Any]:
 
 
 def from_json(value: dict[str, Any]) -> OrderedItem:
-    """The packet that was stored; one that retention erased comes back empty."""
+    """The packet that was stored; one that retention erased comes back empty. While a new version is put in place both
+    run: what only the other one knows is left out, or empty (REL-P33)."""
     if not value:
         return OrderedItem(key="", kind="", name="")
+    known = {field.name for field in fields(OrderedItem)}
     return OrderedItem(
         **{
-            **value,
+            **{name: each for name, each in value.items() if name in known},
             "codings": tuple(Coding(**coding) for coding in value["codings"]),
             "parameters": tuple(Parameter(**parameter) for parameter in value["parameters"]),
         }
@@ -27,6 +29,8 @@ def from_json(value: dict[str, Any]) -> OrderedItem:
 
 
 def digest(item: OrderedItem) -> bytes:
-    """32 bytes over every field of the packet. Equal bytes: nothing clinical changed, whatever the version says."""
-    text = json.dumps(as_json(item), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """32 bytes over every field of the packet that says something. Equal bytes: nothing clinical changed, whatever the
+    version says. A field that a later version adds, and that is empty, changes no digest: orders under way go on."""
+    said = {name: each for name, each in as_json(item).items() if each}
+    text = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).digest()

@@ -150,9 +150,14 @@ def as_json(value: Quote) -> dict[str, Any]:
     return asdict(value)
 
 
+def _known(kind: type[QuoteLine | Fee], value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value[name] for name in kind.__slots__ if name in value}
+
+
 def from_json(value: Mapping[str, Any]) -> Quote:
-    lines = tuple(QuoteLine(**line) for line in value["lines"])
-    fees = tuple(Fee(**fee) for fee in value.get("fees", ()))
+    """Also one that the other version of a deploy wrote: what only it knows is left out (REL-P33)."""
+    lines = tuple(QuoteLine(**_known(QuoteLine, line)) for line in value["lines"])
+    fees = tuple(Fee(**_known(Fee, fee)) for fee in value.get("fees", ()))
     return Quote(
         lines, value["uses_plan"], value["plan_reason"], value["version"], value.get("state", ""), fees
     )  # fmt: skip
