@@ -19,6 +19,7 @@ from ehrcommerce.wire.errors import WrongAddress
 
 # An answer may take this many times the partner's patience for one silence, from its first header to its last byte.
 WHOLE = 2
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 class _Now(threading.local):
@@ -112,8 +113,14 @@ def _outside(sock: socket.socket) -> socket.socket:
 
 
 def is_outside(address: str) -> bool:
-    """A public address: not private, loopback, link-local or metadata."""
-    return ipaddress.ip_address(address.partition("%")[0]).is_global
+    """A public address: not private, loopback, link-local or metadata, nor an IPv6 address that a gateway turns into
+    one of these (NAT64, 6to4)."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        within = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in NAT64 else found.sixtofour
+        if within is not None and not within.is_global:
+            return False
+    return found.is_global
 
 
 class _PlainPool(HTTPConnectionPool):
