@@ -8,4 +8,4 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.crash.inside"]
 # Dead workers are found soon; a live one that is slower than this meets the fence, as it would in life.
 EFFECT_LEASE_S = 6
 TRACK_EVERY_S = 2
-LAUNCHES_A_MINUTE = 100_000
+LAUNCHES_A_MINUTE = LINKS_A_MINUTE = 100_000

@@ -18,8 +18,10 @@ from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.orders.models import Order, Payment
 from ehrcommerce.commerce.orders.pricing import Quote, QuoteLine
 from ehrcommerce.suppliers.models import Supplier
+from ehrcommerce.suppliers.ports import EligibilityAnswer
 from ehrcommerce.vault import walls
 from tests.commerce.checkout.conftest import EMAIL, METER, Cy, Shop, words
+from tests.commerce.checkout.doubles import Chart
 
 
 def orders(cy: Cy) -> list[Order]:
@@ -209,6 +211,26 @@ def test_an_old_answer_of_a_plan_is_asked_for_again_before_the_payment(cy: Cy) -
     page = cy.post("/c/pay/")
     assert "It was $12.00. It is $15.00 now" in words(page)
     assert len(cy.shop.outside.payer.asked) == 2
+
+
+@pytest.mark.parametrize("says", ["not_covered", "no plan"])
+def test_a_plan_that_ended_since_it_was_asked_is_a_new_price_and_not_charged(cy: Cy, says: str) -> None:
+    """[REL-F55]"""
+    cy.ship(plan=True)
+    with walls.organization(cy.shop.clinic.pk):
+        session = CheckoutSession.objects.get()
+        session.eligibility = {**session.eligibility, "asked_at": "2020-01-01T00:00:00+00:00"}
+        session.save()
+    if says == "no plan":
+        Chart.plans = ()
+    else:
+        cy.shop.outside.payer.answer = EligibilityAnswer(state=says, as_of="2026-11-28")
+    page = cy.post("/c/pay/")
+    assert page.status_code == 409
+    assert "It was $12.00. It is $48.00 now" in words(page)
+    with walls.organization(cy.shop.clinic.pk):
+        assert not Order.objects.exists()
+    assert cy.shop.outside.processor.sessions == {}
 
 
 def test_nothing_to_pay_goes_straight_on(cy: Cy) -> None:
