@@ -166,7 +166,8 @@ def write_offer(
 def _require_pace(by: User, at: datetime) -> None:
     """No clinician sends hundreds of links in a minute: whoever does has their account, or a script (REL-F62). Counted in
     our own rows, so that no broker has to run."""
-    recent = Offer.objects.filter(made_by=by, created_at__gt=at - timedelta(minutes=1), created_at__lte=at)
+    since = at - timedelta(minutes=1)
+    recent = Offer.objects.filter(made_by=by, by_rule=None, created_at__gt=since, created_at__lte=at)
     if recent.count() >= settings.LINKS_A_MINUTE:
         log.error("user %s sends more than %s links a minute: stopped", by.public_id, settings.LINKS_A_MINUTE)
         raise TooManyLinks
