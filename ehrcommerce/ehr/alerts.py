@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 ISSUER, ENDPOINT, KEYS = "issuer_changed", "endpoint_changed", "key_address_changed"
 TENANT, CLIENT, WRITTEN_ELSEWHERE = "tenant_changed", "client_refused", "written_elsewhere"
-STALE, QUIET, OTHER = "old_versions", "no_news", "other_subscription"
+STALE, QUIET, OTHER, UNUSUAL = "old_versions", "no_news", "other_subscription", "unusually_quiet"
 MIXED_UP_EVERY = timedelta(hours=1)
 # What each word means, for the page that shows it; the gravest first.
 SENTENCES = {
@@ -31,6 +31,8 @@ SENTENCES = {
     STALE: "For a quarter of an hour the EHR has answered with an older version of an order than it named. Nothing is sent on"
     " it. Ask whether a copy of its database lags; once it was restored, clear this, and what it answers counts.",
     QUIET: "Nothing was heard from the EHR for longer than it promised. Orders are looked at by polling, where that is on.",
+    UNUSUAL: "Nothing came from the EHR in hours in which something always came in the weeks before. Ask whether it still sends,"
+    " or whether the clinic is closed; orders are looked at by themselves.",
     OTHER: "A notification named another subscription than the one its address belongs to. It was refused.",
 }  # fmt: skip
 GRAVEST_FIRST = list(SENTENCES)

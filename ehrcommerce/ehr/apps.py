@@ -19,6 +19,7 @@ class EhrConfig(AppConfig):
             polling,
             revocation,
             sessions,
+            silence,
             versions,
         )
         from ehrcommerce.outbox import chores, handlers
@@ -29,6 +30,7 @@ class EhrConfig(AppConfig):
         chores.register("ehr.polling", every_s=10.0, work=polling.due)
         chores.register("ehr.old versions", every_s=60.0, work=versions.alarm)
         chores.register("ehr.listening", every_s=15.0, work=listening.tend)
+        chores.register("ehr.silence", every_s=300, work=silence.watch)
         from ehrcommerce.ehr import arrivals, automatic, automation, subscriptions
 
         for handler in (revocation.Revoke(), drain.Drain(), polling.Poll(), subscriptions.Make(), subscriptions.Check()):

@@ -16,7 +16,7 @@ class Scheme(models.TextChoices):
     """How an EHR says so, and how it proves that it is the EHR."""
 
     BACKPORT = "r5_backport", "FHIR Subscription, R5 backport; a secret header"
-    REST_HOOK = "rest_hook", "FHIR R4 rest-hook without payload; a secret header"
+    REST_HOOK = "rest_hook", "FHIR R4 rest-hook, with or without payload; a secret header"
     MEDPLUM = "medplum", "Medplum; HMAC over the body"
     ATHENA = "athenahealth", "athenahealth; WebSub signature"
     WEBHOOK = "vendor_webhook", "Signed webhook: HMAC over id, time and body"
@@ -69,6 +69,14 @@ class Subscription(models.Model):
     quiet_after_s = models.PositiveIntegerField(
         default=0, help_text="No news for so many seconds is an alert; 0: silence says nothing."
     )
+    news_hours = models.CharField(
+        max_length=40, blank=True, default="", db_default="",
+        help_text="Only quiet within these hours of the clinic is counted, e.g. mon-fri 08-18; empty: always.",
+    )  # fmt: skip
+    client_certificates = models.CharField(
+        max_length=255, blank=True, default="", db_default="",
+        help_text="SHA-256 of client certificates, comma separated; then nothing counts that comes without one of them.",
+    )  # fmt: skip
     heard_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
     ends_at = models.DateTimeField(null=True, blank=True)

@@ -1,6 +1,7 @@
 """Back office: what EHRs tell us, by which address, what was missing, and how far we looked ourselves. No id of a person
 or an order stands here, and no secret comes out."""
 
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from django.utils import timezone
 from ehrcommerce.accounts.backoffice import INTEGRATION, BackOffice, ReadOnly, staff_of
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit import services as audit
-from ehrcommerce.ehr import polling, subscriptions
+from ehrcommerce.ehr import polling, silence, subscriptions
 from ehrcommerce.ehr.models import Notification, PollingWatermark, Scheme, Subscription
+from ehrcommerce.suppliers.client_certificates import fingerprints
 
 if TYPE_CHECKING:
     _SubscriptionForm = forms.ModelForm[Subscription]
@@ -38,21 +40,34 @@ class SubscriptionForm(_SubscriptionForm):
     class Meta:
         model = Subscription
         fields = ("connection", "scheme", "enabled", "managed", "reference", "topic", "resource_types", "header_name", "counted",
-                  "heartbeat_s", "quiet_after_s")  # fmt: skip
+                  "heartbeat_s", "quiet_after_s", "news_hours", "client_certificates")  # fmt: skip
         labels = {
             "reference": "What the EHR calls it", "managed": "Made and looked after at the EHR",
             "resource_types": "Types that it may name", "header_name": "Secret header",
             "counted": "Its event numbers form a row", "heartbeat_s": "Heartbeat in seconds",
-            "quiet_after_s": "No news is an alert after, in seconds",
+            "quiet_after_s": "No news is an alert after, in seconds", "news_hours": "Hours that bring news",
+            "client_certificates": "Certificates of the sender",
         }  # fmt: skip
 
     def clean_new_secret(self) -> str:
         said: str = self.cleaned_data["new_secret"]
         if said and len(said) < LEAST:
             raise ValidationError(f"A secret has at least {LEAST} characters.")
-        if not said and self.instance._state.adding:
-            raise ValidationError("Without a secret nobody is let in.")
         return said
+
+    def clean_news_hours(self) -> str:
+        said: str = self.cleaned_data["news_hours"].strip().lower()
+        try:
+            silence.hours(said)
+        except ValueError as problem:
+            raise ValidationError(str(problem)) from problem
+        return said
+
+    def clean_client_certificates(self) -> str:
+        found = fingerprints(str(self.cleaned_data["client_certificates"]))
+        if any(re.fullmatch(r"[0-9a-f]{64}", one) is None for one in found):
+            raise ValidationError("SHA-256 fingerprints: 64 hexadecimal digits each, comma separated.")
+        return ",".join(found)
 
     def clean_resource_types(self) -> str:
         names = str(self.cleaned_data["resource_types"]).split()
@@ -63,6 +78,9 @@ class SubscriptionForm(_SubscriptionForm):
     def clean(self) -> dict[str, Any] | None:
         """Only where the EHR has Subscriptions as resources, and knows what is asked for."""
         said = super().clean() or self.cleaned_data
+        proved = said.get("new_secret") or said.get("client_certificates") or self.instance.secret
+        if not proved and "new_secret" in said and "client_certificates" in said:
+            raise ValidationError({"new_secret": "Without a secret or a certificate nobody is let in."})
         if said.get("managed") and (said.get("scheme") not in subscriptions.MADE_BY_US or not said.get("topic")):
             raise ValidationError("The app can make FHIR subscriptions only, and needs a topic (or a search) for them.")
         return said

@@ -101,6 +101,23 @@ def _number(row: Subscription, numbers: Sequence[int], newest_at: datetime | Non
         look_soon(row.connection, row.types, at)
 
 
+@transaction.atomic
+def counted(row: Subscription, heard: Heard, at: datetime) -> None:
+    """The EHR's own count of its events. More than came: the last ones were lost, and no number after them shows it. Fewer:
+    it counts anew. What is under way this moment closes its gap by itself within the minute."""
+    locked = Subscription.objects.select_for_update(of=("self",)).select_related("connection").get(pk=row.pk)
+    if not locked.counted or not heard.numbers:
+        return
+    last, number = int(locked.last_number or 0), int(heard.numbers[-1])
+    if number > last:
+        _open_gap(locked, last + 1, number, at)
+    elif number < last:
+        locked.resets, locked.gap_since, locked.gap_from, locked.gap_to = locked.resets + 1, None, "", ""
+        look_soon(locked.connection, locked.types, at)
+    locked.last_number = str(number)
+    locked.save(update_fields=["last_number", "gap_since", "gap_from", "gap_to", "gaps", "resets"])
+
+
 def _missing(last: int, numbers: Sequence[int]) -> tuple[int, int] | None:
     """The first and the last number between `last` and the highest that did not come."""
     there = {one for one in numbers if one > last}

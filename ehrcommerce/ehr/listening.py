@@ -1,8 +1,9 @@
 """Whether what EHRs tell is all of it: numbers that are missing, and silence. Either way we look ourselves."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
-from ehrcommerce.ehr import alerts, polling, subscriptions
+from ehrcommerce.ehr import alerts, polling, silence, subscriptions
 from ehrcommerce.ehr.models import Notification, Subscription, SubscriptionState
 
 LATE = timedelta(seconds=60)
@@ -12,13 +13,18 @@ MOST_NUMBERS = 1000
 def tend(organization_id: int, at: datetime) -> int:
     """The sweeper's chore. Returns at how many subscriptions something was missing."""
     rows = Subscription.objects.filter(organization_id=organization_id, enabled=True, connection__enabled=True)
-    return sum(_tend(row, at) for row in rows.select_related("connection"))
+    return sum(_tend(row, at) for row in rows.select_related("connection__organization"))
 
 
 def _tend(row: Subscription, at: datetime) -> bool:
     gap = row.gap_since is not None and at - row.gap_since >= LATE
     if gap:
         if not _came_late(row) and not subscriptions.missed(row, at):
+            # Without its events the EHR may still say how it stands; what it does not name is looked for.
+            said = subscriptions.standing(row, at)
+            if said is not None and said.in_error:
+                Subscription.objects.filter(pk=row.pk).update(state=SubscriptionState.ERROR, checked_at=None)
+                row.checked_at = None
             polling.sweep(row.connection, at=at)
         _close(row)
     silent = _is_silent(row, at)
@@ -49,8 +55,18 @@ def _close(row: Subscription) -> None:
 
 
 def _is_silent(row: Subscription, at: datetime) -> bool:
-    """S13: twice the heartbeat, or longer than this connection is ever quiet. Said once, until it is heard again."""
+    """S13: twice the heartbeat, or longer than this connection is ever quiet in its hours. Said once, until it is heard
+    again."""
     if row.state not in (SubscriptionState.ACTIVE, SubscriptionState.REQUESTED):
         return False
-    longest_s = min((s for s in (2 * row.heartbeat_s, row.quiet_after_s) if s), default=0)
-    return bool(longest_s) and at - (row.heard_at or row.created_at) > timedelta(seconds=longest_s)
+    since = row.heard_at or row.created_at
+    if row.heartbeat_s and at - since > timedelta(seconds=2 * row.heartbeat_s):
+        return True
+    if not row.quiet_after_s:
+        return False
+    if not row.news_hours:
+        return at - since > timedelta(seconds=row.quiet_after_s)
+    # Heartbeats are no news.
+    events = Notification.objects.filter(subscription=row).order_by("-pk").values_list("received_at", flat=True)
+    zone = ZoneInfo(row.connection.organization.time_zone)
+    return silence.quiet_s(events.first() or row.created_at, at, silence.hours(row.news_hours), zone) > row.quiet_after_s

@@ -63,8 +63,11 @@ class Heard:
 
 
 def require_theirs(row: Subscription, headers: Mapping[str, str], body: bytes, at: datetime) -> None:
-    """Over the raw bytes, before anything is parsed, in constant time, with both living secrets. Raises NotTheirs."""
+    """Over the raw bytes, before anything is parsed, in constant time, with both living secrets. Raises NotTheirs. Only
+    where a client certificate proved the sender (the caller's task) may there be no secret."""
     secrets = [secret for secret in (row.secret, row.previous_secret) if secret]
+    if not secrets and row.client_certificates:
+        return
     expect, given = _PROOFS[Scheme(row.scheme)](row, headers, body, at)
     equal = [hmac.compare_digest(expect(secret).encode(), given.encode("utf-8", "replace")) for secret in secrets]
     if not any(equal):
@@ -110,14 +113,16 @@ _PROOFS: dict[Scheme, Callable[[Subscription, Mapping[str, str], bytes, datetime
 }  # fmt: skip
 
 
-def read(row: Subscription, headers: Mapping[str, str], body: bytes) -> Heard:
-    """What a proved notification says. Raises NotUnderstood, OtherSubscription."""
-    if row.scheme == Scheme.REST_HOOK:
+def read(row: Subscription, headers: Mapping[str, str], body: bytes, *, put_at: str = "") -> Heard:
+    """What a proved notification says. `put_at`: the `Type/id` that R4 writes behind the address. Raises NotUnderstood,
+    OtherSubscription."""
+    if row.scheme == Scheme.REST_HOOK and not body and not put_at:
         return Heard(EVENT, look=True)
-    try:
-        found = read_json(body, "a notification")
-    except BadAnswer as problem:
-        raise NotUnderstood from problem
+    if put_at and row.scheme != Scheme.REST_HOOK:
+        raise NotUnderstood
+    if row.scheme == Scheme.REST_HOOK:
+        return _of_rest_hook(row, body, put_at)
+    found = _json(body)
     if row.scheme == Scheme.MEDPLUM:
         return _of_medplum(row, headers, found)
     if row.scheme == Scheme.WEBHOOK:
@@ -149,6 +154,19 @@ def _of_bundle(row: Subscription, bundle: Json) -> Heard:
         look=kind == EVENT and (not events or any("focus" not in event for event in events)),
         in_error=_text(status.get("status")) in ("error", "off") or bool(status.get("error")), newest_at=heard.newest_at,
     )  # fmt: skip
+
+
+def read_status(row: Subscription, body: bytes) -> Heard:
+    """The answer of `$status`: a searchset with one word about our subscription. Raises NotUnderstood."""
+    bundle = _json(body)
+    entries = _objects(bundle.get("entry"))
+    first = entries[0].get("resource") if entries else None
+    if bundle.get("resourceType") != "Bundle" or not isinstance(first, Mapping):
+        raise NotUnderstood
+    status = _of_parameters(first) if first.get("resourceType") == "Parameters" else dict(first)
+    _require_ours(row, status)
+    numbers = tuple(filter(None, [_number(status.get("eventsSinceSubscriptionStart"))]))
+    return Heard(ANSWER, numbers=numbers, in_error=_text(status.get("status")) in ("error", "off") or bool(status.get("error")))
 
 
 def _require_ours(row: Subscription, status: Json) -> None:
@@ -192,18 +210,43 @@ def _event(event: Json) -> dict[str, str]:
     }  # fmt: skip
 
 
-# --------------------------------------------------------------------------------------------------- Medplum and webhooks
+# ----------------------------------------------------------------------------------------- plain R4, Medplum and webhooks
+def _of_rest_hook(row: Subscription, body: bytes, put_at: str) -> Heard:
+    """With payload the whole resource comes, by PUT behind our address or by POST to it. Type, id and version are kept of
+    it; behind an address it has to be the one that is named there. A POST of anything else says that something changed."""
+    try:
+        resource = _json(body)
+    except NotUnderstood:
+        resource = {}
+    named = f"{_text(resource.get('resourceType'))}/{_text(resource.get('id'))}"
+    if put_at and named != put_at:
+        raise NotUnderstood
+    if not put_at and _LOCAL.fullmatch(named) is None:
+        return Heard(EVENT, look=True)
+    return _heard(row, [_of_resource(resource, named)])
+
+
+def _json(body: bytes) -> Json:
+    try:
+        return read_json(body, "a notification")
+    except BadAnswer as problem:
+        raise NotUnderstood from problem
+
+
+def _of_resource(resource: Json, named: str) -> dict[str, str]:
+    meta = resource.get("meta")
+    meta = meta if isinstance(meta, Mapping) else {}
+    version_at = _text(meta.get("lastUpdated"))
+    return {"focus": named, "version": _word(meta.get("versionId")), "version_at": version_at, "at": version_at}
+
+
 def _of_medplum(row: Subscription, headers: Mapping[str, str], resource: Json) -> Heard:
     """The whole resource comes, of which type, id and version are kept. A delete has an empty body, so that its
     signature is that of any other delete: its header is a hint to look, like everything."""
-    meta = resource.get("meta")
-    meta = meta if isinstance(meta, Mapping) else {}
     named = f"{_text(resource.get('resourceType'))}/{_text(resource.get('id'))}"
-    version, version_at = _word(meta.get("versionId")), _text(meta.get("lastUpdated"))
     if not resource:
         named = headers.get("X-Medplum-Deleted-Resource", "")
-    event = {"focus": named, "version": version, "version_at": version_at, "at": version_at}
-    return _heard(row, [event])
+    return _heard(row, [_of_resource(resource, named)])
 
 
 def _of_webhook(row: Subscription, headers: Mapping[str, str], body: Json) -> Heard:

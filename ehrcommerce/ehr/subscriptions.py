@@ -17,6 +17,7 @@ from ehrcommerce.ehr import backend_services, inbox, schemes
 from ehrcommerce.ehr.discovery import connection_partner
 from ehrcommerce.ehr.errors import BackendRefused, BackendUnanswered, NoBackendServices
 from ehrcommerce.ehr.models import Scheme, Subscription, SubscriptionState
+from ehrcommerce.ehr.schemes import Heard
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.handlers import LOOKUP, NATIVE_KEY, Handler
 from ehrcommerce.outbox.models import Effect
@@ -182,7 +183,10 @@ class Check(Handler):
         except (fhir.FhirRefused, BadAnswer) as problem:
             raise Halt(TryAgain("ehr_refused", after_s=60.0)) from problem
         ends_at = schemes.instant(str(found.get("end") or ""))
-        given_up = found.get("status") in ("error", "off")
+        said = standing(row, at)
+        if said is not None:
+            inbox.counted(row, said, at)
+        given_up = found.get("status") in ("error", "off") or bool(said and said.in_error)
         state = SubscriptionState.ERROR if given_up else SubscriptionState.ACTIVE
         known = found.get("status") in ("active", "error", "off")
         Subscription.objects.filter(pk=row.pk).update(
@@ -215,6 +219,17 @@ class Check(Handler):
     def settle(self, effect: Effect, outcome: Outcome) -> None:
         if isinstance(outcome, Done) and outcome.facts.get("asked_anew"):
             Subscription.objects.filter(public_id=effect.subject).update(state=SubscriptionState.REQUESTED)
+
+
+def standing(row: Subscription, at: datetime) -> Heard | None:
+    """What `$status` says (S10, S13): of the last events it may be the only word. None where the EHR does not offer it."""
+    if row.scheme != Scheme.BACKPORT or not row.reference:
+        return None
+    try:
+        answer = _exchange(row, "GET", f"{row.reference}/$status")
+        return schemes.read_status(row, answer.body) if answer.ok else None
+    except (Halt, NotSent, Unanswered, WireError, schemes.NotUnderstood):
+        return None
 
 
 def missed(row: Subscription, at: datetime) -> bool:

@@ -26,7 +26,12 @@ _LONGEST = 16_384
 
 def require(request: HttpRequest, supplier: Supplier, at: datetime) -> None:
     """Raises NoCertificate unless the row names no certificate, or one of those that it names came with the request."""
-    pinned = fingerprints(supplier.callback_certificates)
+    require_one_of(request, supplier.callback_certificates, at)
+
+
+def require_one_of(request: HttpRequest, named: str, at: datetime) -> None:
+    """The same for any list of fingerprints."""
+    pinned = fingerprints(named)
     if not pinned:
         return
     if not _from_our_proxy(request.META.get("REMOTE_ADDR", "")):

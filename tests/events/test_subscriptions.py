@@ -91,7 +91,7 @@ def test_one_that_works_is_left_alone_and_looked_at_once_an_hour(ward: Ward, row
     ward.ehr.answer("GET Subscription/17", held(end=(timezone.now() + timedelta(days=9)).isoformat()))
     for _ in range(3):
         tend(ward)
-    assert ward.reads() == ["GET Subscription/17"]
+    assert ward.reads() == ["GET Subscription/17", "GET Subscription/17/$status"]
     assert ward.subscription.state == "active"
 
 

@@ -112,7 +112,8 @@ PLAIN = {
         "processing_ids": CODE, "refused_kinds": "kinds of messages and how many",
     },
     "ehr.Subscription": {
-        **dict.fromkeys(("scheme", "reference", "topic", "resource_types", "header_name"), PARTNER),
+        **dict.fromkeys(("scheme", "reference", "topic", "resource_types", "header_name", "news_hours",
+                          "client_certificates"), PARTNER),
         **dict.fromkeys(("last_number", "gap_from", "gap_to"), "the EHR's count of its events"),
     },
     "ehr.Notification": {

@@ -6,10 +6,12 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from ehrcommerce.ehr import alerts, inbox, schemes
 from ehrcommerce.ehr.models import Subscription
+from ehrcommerce.suppliers import client_certificates
+from ehrcommerce.suppliers.errors import NoCertificate
 from ehrcommerce.vault import walls
 
 MAX_BYTES = 262_144
@@ -20,14 +22,25 @@ JSON = ("application/json", "application/fhir+json")
 @require_POST
 def notification(request: HttpRequest, hook_id: UUID) -> HttpResponse:
     """200 once it is written down, or was before; 503 where it cannot be, so that the EHR tells it again."""
+    return _taken(request, hook_id)
+
+
+@csrf_exempt  # as above
+@require_http_methods(["PUT"])
+def put_below(request: HttpRequest, hook_id: UUID, resource_type: str, resource_id: str) -> HttpResponse:
+    """R4 rest-hook with payload: the EHR writes each resource behind our address (docs/events.md: of its access log)."""
+    return _taken(request, hook_id, f"{resource_type}/{resource_id}")
+
+
+def _taken(request: HttpRequest, hook_id: UUID, put_at: str = "") -> HttpResponse:
     try:
-        return _receive(request, hook_id)
+        return _receive(request, hook_id, put_at)
     except (DatabaseError, InterfaceError):
         connection.close()
         return HttpResponse(status=503, headers={"Retry-After": "5"})
 
 
-def _receive(request: HttpRequest, hook_id: UUID) -> HttpResponse:
+def _receive(request: HttpRequest, hook_id: UUID, put_at: str) -> HttpResponse:
     length = str(request.META.get("CONTENT_LENGTH") or "0")
     if not length.isdigit() or int(length) > MAX_BYTES:
         return HttpResponse(status=413)
@@ -41,10 +54,10 @@ def _receive(request: HttpRequest, hook_id: UUID) -> HttpResponse:
         row = Subscription.objects.select_related("connection").get(pk=pk)
         if not row.connection.enabled:
             return HttpResponse(status=404)
-        return HttpResponse(status=_answer(request, row))
+        return HttpResponse(status=_answer(request, row, put_at))
 
 
-def _answer(request: HttpRequest, row: Subscription) -> int:
+def _answer(request: HttpRequest, row: Subscription, put_at: str) -> int:
     """415, 401 and 400 as the specification has them (S1-S7). A body that is packed is not unpacked."""
     at, body = timezone.now(), request.body
     if request.headers.get("Content-Encoding", "identity") != "identity":
@@ -52,12 +65,13 @@ def _answer(request: HttpRequest, row: Subscription) -> int:
     if body and request.content_type not in JSON:
         return 415
     try:
+        client_certificates.require_one_of(request, row.client_certificates, at)
         schemes.require_theirs(row, request.headers, body, at)
-    except schemes.NotTheirs:
+    except (NoCertificate, schemes.NotTheirs):
         inbox.refused(row)
         return 401
     try:
-        heard = schemes.read(row, request.headers, body)
+        heard = schemes.read(row, request.headers, body, put_at=put_at)
     except schemes.OtherSubscription:
         alerts.note(row.connection, alerts.OTHER, at)
         return 400
