@@ -33,6 +33,7 @@ CLINICIAN = (
     clinician("one-kind-unread", "The EHR did not let us read one kind of order; the others are listed.", "ehr/orders.html"),
     clinician("taken-back", "Undo: the link does not work any more.", "ehr/sent.html"),
     clinician("order-changed", "An order was changed in the chart between the list and Send.", "ehr/order_changed.html"),
+    clinician("question", "A pharmacist asks about an order; the answer goes back to the pharmacy.", "ehr/question.html"),
     clinician("other-patient", "A form of one patient came to the launch of another: both are named.", "ehr/other_patient.html"),
     clinician("chart-unreadable", "The EHR is down.", "ehr/chart_unreadable.html"),
     clinician("chart-forbidden", "The EHR does not let this clinician read the chart.", "ehr/chart_forbidden.html"),
@@ -89,6 +90,11 @@ PATIENT = (
     patient("link-tomorrow", "Too many wrong answers after the order: closed for today.", "state.html:tomorrow"),
     patient("link-codes", "Too many codes were asked for.", "state.html:codes"),
     patient("link-no-supplier", "Nobody can fill the order now.", "state.html:no_supplier"),
+    patient("data", "Your own data: what one can do with it, and which law says so.", "data.html"),
+    patient("data-prove", "Your data asks once more who is there.", "data_prove.html"),
+    patient("data-read", "Everything that is kept, in words.", "data_read.html"),
+    patient("data-erase", "One question before everything is deleted.", "data_erase.html"),
+    patient("data-erased", "Deleted, or what has to end first.", "data_erase.html"),
     patient("said-no", "The patient said no.", "state.html:no"),
     patient("over", "Away for too long: the page was closed.", "state.html:over"),
     Picture("error-patient-form", "A form that did not come from our own page (403).", "errors/csrf.html", spanish=True),
@@ -121,10 +127,6 @@ SECTIONS: tuple[tuple[str, tuple[Picture, ...]], ...] = (
 # Pages of ours without a picture, each with the reason.
 WITHOUT: dict[str, str] = {
     "checkout/layout.html": "the frame of the patient's pages, seen on each",
-    "checkout/data.html": "new: its picture is taken with the next whole run of the gallery",
-    "checkout/data_prove.html": "new: its picture is taken with the next whole run of the gallery",
-    "checkout/data_read.html": "new: its picture is taken with the next whole run of the gallery",
-    "checkout/data_erase.html": "new: its picture is taken with the next whole run of the gallery",
     "checkout/state.html:updated": "new: its picture is taken with the next whole run of the gallery",
     "checkout/state.html:unproven": "only an address that is typed before the code was entered leads here",
     "checkout/state.html:contact": "offers hold a contact or a printed link: no walk through the pages leads here",
@@ -132,6 +134,5 @@ WITHOUT: dict[str, str] = {
     "checkout/state.html:sold_out": "only where somebody else buys the last one while the pay page is open",
     "ehr/order_stands.html": "only where the patient orders between the reading and the writing of one press of Send",
     "ehr/revoke_refused.html": "only where the patient orders after the list of links was shown; no walk reaches it yet",
-    "ehr/question.html": "only where a pharmacist asks; the sandbox's pharmacy does not ask by itself",
     "ehr/base.html": "the frame of the clinician's pages, seen on each",
 }

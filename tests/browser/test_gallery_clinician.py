@@ -11,9 +11,10 @@ from playwright.sync_api import Browser, FrameLocator, Page, expect
 from ehrcommerce.workbench.live import Live
 from tests.browser.conftest import Browse, signed_in
 from tests.browser.gallery import Scene, folder
-from tests.journeys.cast import Cy, Desk
+from tests.journeys.cast import Cy, Desk, wait_for
 from tests.journeys.clerk import Clerk
 from tests.journeys.database import Database
+from tests.journeys.steps import paid, partner_of, references
 
 pytestmark = pytest.mark.nightly
 PLACE = re.compile(r"/ehr/c/([\w-]{12})/")
@@ -87,6 +88,28 @@ def test_sent_printed_and_taken_back(scene: Scene) -> None:
     app.get_by_role("button", name="Undo").click()
     expect(app.locator("h1").first).to_contain_text(re.compile("link", re.I))
     scene.take("clinician-taken-back", page)
+
+
+def test_a_pharmacist_asks(scene: Scene) -> None:
+    page, cy = scene.frame(), scene.person("prescription")
+    order = paid(scene.ada, cy, scene.database, "prescription")
+    (reference,) = references(scene.database, order)
+    partner = wait_for(lambda: partner_of(scene.desk, reference), "the pharmacy")
+    scene.desk.advance(
+        partner=partner, reference=reference, to="accepted", question="dose", question_text="Is 500 mg right?"
+    )
+
+    def asked() -> bool:
+        app = press(scene, page, cy)
+        app.get_by_role("link", name="Links", exact=True).click()
+        expect(app.get_by_role("heading", name="This patient's links")).to_be_visible()
+        return app.get_by_text("has a question").count() > 0
+
+    wait_for(asked, "the question")
+    app = page.frame_locator("iframe")
+    app.locator("a[href*='/questions/']").first.click()
+    expect(app.get_by_text("Is the dose right?").first).to_be_visible()
+    scene.take("clinician-question", page)
 
 
 def test_what_changed_between_list_and_send(scene: Scene) -> None:

@@ -256,6 +256,24 @@ def test_no_supplier_and_no(scene: Scene) -> None:
     scene.take("patient-said-no", page)
 
 
+def test_your_data(scene: Scene) -> None:
+    cy = scene.person()
+    cy.prove(sent(scene.ada, cy, "device"))
+    page = scene.phone(cy)
+    with scene.changed(
+        "UPDATE checkout_checkoutsession SET proved_at = now() - interval '11 minutes' RETURNING id",
+        "UPDATE checkout_checkoutsession SET proved_at = now() RETURNING id",
+    ):
+        page.goto(f"{scene.app}/c/data/")
+        scene.take("patient-data-prove", page)
+    for name, path in (("data", "data/"), ("data-read", "data/read/"), ("data-erase", "data/erase/")):
+        page.goto(f"{scene.app}/c/{path}")
+        scene.take(f"patient-{name}", page)
+    press(page, "guard")
+    expect(page.locator("form[action='/c/data/erase/']")).to_have_count(0)
+    scene.take("patient-data-erased", page)
+
+
 def test_what_cannot_be_served(scene: Scene) -> None:
     address, page = sent(scene.ada, scene.person(), "device"), scene.phone()
     page.goto(f"{scene.app}/c/nothing-here/")
