@@ -52,5 +52,5 @@ urlpatterns = [
     path("control/clients", control.clients),
     path("control/knobs", control.knobs),
     path("control/subscriptions", control_events.subscriptions),
-    path("control/messages", control_events.messages),
+    path("control/notices", control_events.messages),
 ]

@@ -344,4 +344,4 @@ def test_what_was_told_can_be_told_again(ehr: SmartClient, ear: Ear, told: Calla
 
 
 def test_only_whoever_steers_the_sandbox_may_see_what_was_told(ehr: SmartClient) -> None:
-    assert requests.get(f"{ehr.url}/control/messages?subscription=x", timeout=10).status_code == 404
+    assert requests.get(f"{ehr.url}/control/notices?subscription=x", timeout=10).status_code == 404
