@@ -75,8 +75,8 @@ class TooManyLaunches(LaunchRefused):
 
 
 class NoStandalone(LaunchRefused):
-    """This EHR is not set up for a start without its own button. Open the app from the patient's chart; an
-    administrator can allow the other way at the EHR connection."""
+    """There is no EHR here that may be started without its own button by this address. Open the app from the patient's
+    chart; an administrator can allow the other way at the EHR connection."""
 
     status = 403
     code = "L-START"

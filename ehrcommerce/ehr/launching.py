@@ -72,11 +72,12 @@ def connection_by_iss(issuers: Sequence[str]) -> EhrConnection:
 
 
 def connection_to_start(slug: str) -> EhrConnection:
-    """L6: the connection of a start without the EHR's button, where its row allows that."""
+    """L6: the connection of a start without the EHR's button, where its row allows that. An address that nobody has is
+    answered like one that does not allow it: who asks learns nothing about a clinic."""
     try:
         found = connection_by_slug(slug)
     except StateUnknown as problem:
-        raise UnknownIssuer from problem
+        raise NoStandalone from problem
     _require_allowed(found)
     return found
 

@@ -140,7 +140,7 @@ def start_postgres(data: Path, *, throwaway: bool, password: str, log: Path, por
     else:
         initialize(data, programs=programs, major=major, password=password, runner=runner, log=log, throwaway=throwaway)
     port = port or free_port()
-    options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200"]
+    options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"]
     options += ["shared_buffers=64MB", "log_min_messages=warning", "timezone=UTC", *(THROWAWAY if throwaway else [])]
     argv = [str(programs / "postgres"), "-D", str(data), *(word for option in options for word in ("-c", option))]
     spec = Spec("postgres", argv, PROGRAM_ENV, lambda: is_up(data), signal.SIGINT, runner.drop_to, cwd=data)
