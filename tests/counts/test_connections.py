@@ -16,8 +16,9 @@ from tests.journeys.database import Database
 from tests.journeys.steps import delivered, order_of, paid, sent, state
 
 LOOK_EVERY_S = 0.02
-LONGEST_IDLE_S = 0.2
-SLOW_S = 0.4
+# Between what a busy machine takes between two statements and what the slowest partner takes.
+LONGEST_IDLE_S = 0.5
+SLOW_S = 0.8
 IDLE = """
 SELECT pid, extract(epoch FROM clock_timestamp() - xact_start)::float8 AS age_s, left(query, 160) AS query
 FROM pg_stat_activity
@@ -114,7 +115,7 @@ def test_the_watch_sees_a_transaction_that_waits(live: Live, books: Books) -> No
 
 def slowly(desk: Desk) -> None:
     """Every partner takes its time before it answers."""
-    desk.call("POST", "/control/knobs", {"latency_ms": 300})
+    desk.call("POST", "/control/knobs", {"latency_ms": 700})
     for partner in ("payer", "payment", "messages", "pharmacy", "devices", "lab"):
         desk.fault(partner=partner, kind="delay", delay_s=SLOW_S, times=2)
 
