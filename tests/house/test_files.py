@@ -18,7 +18,7 @@ LONG = {
     "templates/locale/es/LC_MESSAGES/django.po": "one entry for each sentence of the pages",
 }
 MADE_BY_MACHINES = (
-    "uv.lock", "ehrcommerce/workbench/requirements-*.txt", "docs/data-map.*", "ehrcommerce/policy/table.lock",
+    "uv.lock", "ehrcommerce/workbench/requirements-*.txt", "docs/data-map.*", "docs/pictures.md", "ehrcommerce/policy/table.lock",
     "static/vendor/*",
 )  # fmt: skip
 READ_BY_PEOPLE = {".py", ".html", ".txt", ".css", ".js", ".md", ".po", ".toml", ".ini", ".lock", ".json", ".svg", ""}
