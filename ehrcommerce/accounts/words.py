@@ -25,6 +25,8 @@ TITLES = {
     "fulfillment.recheck": "Read the chart again after a change",
     "fulfillment.notify": "Message to the patient",
     "chart.report": "Report to the chart",
+    "ehr.automatic": "What a rule does by itself",
+    "ehr.refill": "The next fill of a medicine",
 }
 
 REMEDIES = {
@@ -93,6 +95,14 @@ REMEDIES = {
     "Retry once it is back; cancel if the clinic took it out on purpose.",
     "doubled_at_supplier": "The supplier has this order twice. Call it: one goes, the other is cancelled. Then press Retry.",
     "return_to_decide": "A parcel came back. Look at the order: give money back there, or send it again. Then close this.",
+    "no_refills_left": "The patient runs out soon, and the prescription has no refill left. Tell the prescriber: renew it in"
+    " the chart, or not. Then close this.",
+    "refill_changed": "The patient runs out soon, and the prescription was changed since. Tell the prescriber to send the new"
+    " one. Then close this.",
+    "expired": "The patient runs out soon, and the prescription is past its last day. Tell the prescriber. Then close this.",
+    "too_old": "The patient runs out soon, and the prescription is too old. Tell the prescriber. Then close this.",
+    "refill_no_contact": "A refill is due, and the chart has no phone or e-mail. Call the patient. Then close this.",
+    "refill_not_sold": "A refill is due, and the product is not sold any more. Tell the prescriber. Then close this.",
     "not_final": "Not delivered yet; the supplier is asked regularly.",
 }
 

@@ -31,11 +31,13 @@ class EhrConfig(AppConfig):
         chores.register("ehr.old versions", every_s=60.0, work=versions.alarm)
         chores.register("ehr.listening", every_s=15.0, work=listening.tend)
         chores.register("ehr.silence", every_s=300, work=silence.watch)
-        from ehrcommerce.ehr import arrivals, automatic, automation, subscriptions
+        from ehrcommerce.ehr import arrivals, automatic, automation, refills, subscriptions
 
         for handler in (revocation.Revoke(), drain.Drain(), polling.Poll(), subscriptions.Make(), subscriptions.Check()):
             handlers.register(handler)
         handlers.register(automatic.Automatic())
+        handlers.register(refills.NextFill())
+        chores.register("ehr.refills", every_s=60.0, work=refills.plan_due)
         arrivals.register("automation", automation.consider, waits=automation.any_rule)
         acts = ("ehr.AutomaticAct.customer_key", "ehr.AutomaticAct.order_key")
         retention.register("automatic_acts", automation.erase, dict.fromkeys(acts, SKELETON))

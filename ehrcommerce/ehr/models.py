@@ -17,13 +17,14 @@ from ehrcommerce.ehr.event_models import (
 from ehrcommerce.ehr.hl7_models import Hl7Feed
 from ehrcommerce.ehr.hook_models import AppContext, HookClient, HookFeedback, HookToken
 from ehrcommerce.ehr.issuers import canonical_iss
+from ehrcommerce.ehr.refill_models import Refill, RefillState
 from ehrcommerce.ehr.rule_models import OPEN_ACTS, ActState, AutomaticAct, AutomationRule, RuleAction
 from ehrcommerce.vault.fields import SealedJson, SealedText
 
 __all__ = [
     "OPEN_ACTS", "ActState", "AppContext", "AutomaticAct", "AutomationRule", "ChartReference", "EhrConnection", "EhrIssuer",
     "EhrSession", "Hl7Feed", "HookClient", "HookFeedback", "HookToken", "InboxState", "LaunchAttempt", "Notification",
-    "PollingWatermark", "RuleAction", "Scheme", "SigningKey", "Subscription",
+    "PollingWatermark", "Refill", "RefillState", "RuleAction", "Scheme", "SigningKey", "Subscription",
     "SubscriptionState",
 ]  # fmt: skip
 

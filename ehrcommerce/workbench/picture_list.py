@@ -131,6 +131,8 @@ WITHOUT: dict[str, str] = {
     "checkout/state.html:unproven": "only an address that is typed before the code was entered leads here",
     "checkout/state.html:contact": "offers hold a contact or a printed link: no walk through the pages leads here",
     "checkout/state.html:no_address": "only a printed link whose chart lost its address meanwhile; no walk leads here",
+    "checkout/refill.html": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/state.html:no_fills": "only where another order took the last fill while the pay page is open",
     "checkout/state.html:sold_out": "only where somebody else buys the last one while the pay page is open",
     "ehr/order_stands.html": "only where the patient orders between the reading and the writing of one press of Send",
     "ehr/revoke_refused.html": "only where the patient orders after the list of links was shown; no walk reaches it yet",

@@ -84,6 +84,7 @@ PLAIN = {
     "offers.Contact": {"masked": "shows the clinician which contact it was, and no more"},
     "offers.PurchaseLink": {"end_reason": CODE, "delivery": CODE},
     "orders.Order": {"number": "drawn by lot, to be said on the phone", "quote_version": "a hash of prices"},
+    "orders.Fill": {"order_key": OPAQUE},
     "orders.Payment": {"processor_reference": OPAQUE, "page_url": "the processor's page, which ends with the payment"},
     "orders.Reconciliation": {"day": "the day that was compared"},
     "orders.LedgerEntry": {"cause": CODE, "account": CODE},

@@ -117,6 +117,8 @@ def home(session: CheckoutSession) -> str:
     if session.order is not None:
         unpaid = waits_for_money(session.order) or session.order.state == OrderState.QUOTED
         return "checkout:pay" if unpaid else "checkout:follow"
+    if session.stage == Stage.CHECK and session.link.offer.after_id is not None:
+        return "checkout:refill"
     return f"checkout:{session.stage}"
 
 

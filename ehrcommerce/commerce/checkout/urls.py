@@ -3,7 +3,7 @@ the cookie, and none holds an id of a person, an order or an item."""
 
 from django.urls import path
 
-from ehrcommerce.commerce.checkout.views import follow, identity, order, payment, yourdata
+from ehrcommerce.commerce.checkout.views import follow, identity, order, payment, refill, yourdata
 
 app_name = "checkout"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("c/code/", identity.enter_code, name="code"),
     path("c/code/again/", identity.again, name="again"),
     path("c/check/", order.check, name="check"),
+    path("c/refill/", refill.refill, name="refill"),
     path("c/no/", order.say_no, name="no"),
     path("c/price/", order.price, name="price"),
     path("c/plan/", order.ask_again, name="ask_again"),

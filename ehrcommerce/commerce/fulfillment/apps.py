@@ -66,7 +66,7 @@ class FulfillmentConfig(AppConfig):
             {"fulfillment.PharmacistQuestion.words": OFFER, "fulfillment.PharmacistQuestion.answer_words": OFFER},
         )
         retention.register("packets", erasing.erase_packets, {"offers.OfferLine.packet": OFFER})
-        skeleton = ("offers.Offer.customer_key", "offers.Offer.trust_phrase", "offers.OfferLine.order_key")
+        skeleton = ("offers.Offer.customer_key", "offers.Offer.trust_phrase", "offers.OfferLine.order_key", "orders.Fill.order_key")
         retention.register("skeletons", erasing.erase_skeletons, dict.fromkeys(skeleton, SKELETON))
         chores.register("parcel digests", every_s=3600.0, work=parcels.fill_digests)
         chores.register("complete delivered orders", every_s=600.0, work=work.complete_delivered)

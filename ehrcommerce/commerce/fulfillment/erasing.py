@@ -10,7 +10,7 @@ from django.db.models import F, Func, IntegerField, Q, QuerySet
 
 from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion, Shipment
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Offer, OfferLine, PurchaseLink
-from ehrcommerce.commerce.orders.models import Order
+from ehrcommerce.commerce.orders.models import Fill, Order
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
 from ehrcommerce.disclosure import holds
 from ehrcommerce.disclosure.retention import BATCH, over_since
@@ -87,6 +87,7 @@ def erase_skeletons(organization_id: int, at: datetime) -> int:
     over = _over(organization_id, over_since(keeping.SKELETON, at), at).exclude(customer_key="")
     offers = list(over.order_by("pk").values_list("pk", flat=True)[:BATCH])
     OfferLine.objects.filter(offer__in=offers).update(order_key="")
+    Fill.objects.filter(line__order__offer__in=offers).delete()
     return Offer.objects.filter(pk__in=offers).update(customer_key="", trust_phrase="")
 
 

@@ -27,6 +27,9 @@ class Offer(models.Model):
     trust_phrase = models.CharField(max_length=40)
     provider_npi = models.CharField(max_length=10, blank=True)
     by_rule = models.UUIDField(null=True, help_text="The rule that made it by itself, in the name of `made_by`.")
+    after = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="+", help_text="The fill before this one."
+    )
     created_at = models.DateTimeField()
 
     class Meta:

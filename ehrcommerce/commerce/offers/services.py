@@ -80,24 +80,28 @@ class OrderStands(OfferProblem):
 @dataclass(frozen=True, slots=True)
 class NewLine:
     """One order of the chart and the product that answers to it. `routing_proof` is for prescriptions (law 13);
-    `released`: the clinician looked at the words that hold it, and lets them leave."""
+    `released`: the clinician looked at the words that hold it, and lets them leave; `released_before`: they did so for the
+    fill before this one, which said the same."""
 
     order: ChartOrder
     product: Product
     routing_proof: str = ""
     released: bool = False
+    released_before: OfferLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What acts by itself in a clinician's name: the audit names the rule. `tells`: whether the link's message is planned."""
+    """What acts by itself in a clinician's name, a rule or a refill: the audit names it. `tells`: whether the link's message
+    is planned."""
 
     public_id: UUID
     tells: bool = True
+    kind: str = "rule"
 
     @property
     def actor(self) -> Actor:
-        return Actor("rule", str(self.public_id))
+        return Actor(self.kind, str(self.public_id))
 
 
 @transaction.atomic(durable=True)
@@ -115,9 +119,10 @@ def make_offer(
 def write_offer(
     *, lines: Sequence[NewLine], recipient: RecipientFacts, send_to: ContactPoint | None, by: User, at: datetime,
     language: str = "", elements: Iterable[str] = (), stands: Callable[[Offer], bool] = lambda offer: True,
-    rule: Rule | None = None,
+    rule: Rule | None = None, after: Offer | None = None,
 ) -> PurchaseLink:  # fmt: skip
-    """Make an offer that one person can order once, and plan its message. Call in a transaction.
+    """Make an offer that one person can order once, and plan its message. Call in a transaction. `after`: the offer whose
+    items this one fills again.
 
     lines: 1 to 20 packets of one patient, fresh from the door. send_to: None makes a link to print only; where there
     is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
@@ -134,7 +139,7 @@ def write_offer(
     if rule is None:
         _require_pace(by, at)
     alone_with(organization.pk, recipient.customer_key)
-    offer = _write_offer(organization, recipient, by, language or recipient.language, at, rule)
+    offer = _write_offer(organization, recipient, by, language or recipient.language, at, rule, after)
     for line in lines:
         _write_line(offer, line, by=by, at=at)
     keys = [line.order.item.key for line in lines]
@@ -184,13 +189,14 @@ def _delivery(recipient: RecipientFacts, send_to: ContactPoint | None) -> Delive
 
 
 def _write_offer(
-    organization: Organization, recipient: RecipientFacts, by: User, language: str, at: datetime, rule: Rule | None
-) -> Offer:
+    organization: Organization, recipient: RecipientFacts, by: User, language: str, at: datetime, rule: Rule | None,
+    after: Offer | None,
+) -> Offer:  # fmt: skip
     offer = Offer(
         organization=organization, customer_key=recipient.customer_key, made_by=by, language=language,
         birth_digest=recipient.birth_digest, family_digest=recipient.family_digest,
         postal_digest=recipient.postal_digest, provider_npi=by.npi, created_at=at,
-        by_rule=rule.public_id if rule else None,
+        by_rule=rule.public_id if rule else None, after=after,
     )  # fmt: skip
     offer.trust_phrase = phrase_of(str(offer.public_id))
     offer.save()
@@ -199,7 +205,8 @@ def _write_offer(
 
 def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> OfferLine:
     item, product, held = line.order.item, line.product, line.order.state.held
-    if held and not line.released:
+    before = line.released_before if held and line.released_before and line.released_before.released_at else None
+    if held and not line.released and before is None:
         raise WordsHeld
     proof = ("otc" if product.over_the_counter else line.routing_proof) if item.kind == PRESCRIPTION else ""
     if item.kind == PRESCRIPTION and proof not in ("otc", "e_prescription", "transfer"):
@@ -213,9 +220,10 @@ def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> Offer
         organization=offer.organization, offer=offer, product=product, sku=product.sku, name_en=product.name_en,
         name_es=product.name_es, kind=item.kind, order_key=item.key,
         packet=as_json(item), digest=digest(item), version=line.order.state.version, price_cents=product.price_cents,
-        quantity=quantity, routing_proof=proof, released_at=at if held else None, released_by=by if held else None,
+        quantity=quantity, routing_proof=proof, released_at=before.released_at if before else at if held else None,
+        released_by=before.released_by if before else by if held else None,
     )  # fmt: skip
-    if held:
+    if held and before is None:
         audit.record(
             organization_id=offer.organization_id, by=by.actor, action="order.released",
             entity=f"line:{row.public_id}", at=at, purpose=item.kind, elements=HOLDING, customer_key=offer.customer_key,

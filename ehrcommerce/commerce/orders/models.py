@@ -129,6 +129,32 @@ class OrderLine(models.Model):
         return str(self.public_id)
 
 
+class Fill(models.Model):
+    """One fill of a prescription that one order has taken. `number` counts from 1 for each prescription of the chart, the
+    first fill included; no two live ones have the same, and none is above what the prescriber allowed."""
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    order_key = models.CharField(max_length=64)
+    number = models.PositiveSmallIntegerField()
+    allowed = models.PositiveSmallIntegerField()
+    line = models.OneToOneField(OrderLine, on_delete=models.CASCADE, related_name="fill")
+    taken_at = models.DateTimeField()
+    released_at = models.DateTimeField(null=True, help_text="The order ended without it: free again.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "order_key", "number"], name="fill_once", condition=models.Q(released_at=None)
+            ),
+            models.CheckConstraint(
+                condition=models.Q(number__gte=1) & models.Q(number__lte=models.F("allowed")), name="fill_allowed"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.allowed}"
+
+
 class Payment(models.Model):
     """One payment session at the processor. `reference` is ours and all that the processor knows of the order."""
 

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog import stock
+from ehrcommerce.commerce.orders import fills
 from ehrcommerce.commerce.orders.events import note
 from ehrcommerce.commerce.orders.models import Order, OrderLine
 from ehrcommerce.commerce.orders.states import MONEY_MOVES, OrderState, check, way
@@ -61,5 +62,6 @@ def move(
     order.save(update_fields=["state", "money", "changed_at"])
     if order.state in LETS_GO:
         _let_go(order)
+        fills.release(order, at=at)
     if code:
         note(order, code, by=by, at=at, detail=detail)

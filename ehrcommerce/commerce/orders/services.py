@@ -58,12 +58,16 @@ def place_order(
     fills.require_left(lines)
     taken = _reserve(pairs)
     order = _write_order(locked, quote, ship_to, language, at)
+    bought = []
     for line, priced in pairs:
-        OrderLine.objects.create(
+        one = OrderLine.objects.create(
             organization_id=order.organization_id, order=order, offer_line=line, quantity=priced.quantity,
             full_cents=priced.full_cents, plan_cents=priced.plan_cents, patient_cents=priced.patient_cents,
             tax_cents=priced.tax_cents, reserved=priced.quantity if line.product.pk in taken else 0,
         )  # fmt: skip
+        bought.append(one)
+    for one in sorted(bought, key=lambda each: each.offer_line.order_key):  # locks in one order, whoever takes them
+        fills.take(one, at=at)
     for fee in quote.fees:
         OrderFee.objects.create(
             organization_id=order.organization_id, order=order, kind=fee.kind, cents=fee.cents, tax_cents=fee.tax_cents

@@ -109,7 +109,7 @@ def _place(request: CheckoutRequest, quote: Quote) -> HttpResponse:
     except QuoteChanged:
         return redirect("checkout:price")
     except NoFillLeft:
-        return state_page(request, "revoked", clinic=session.organization, status=409)
+        return state_page(request, "no_fills", clinic=session.organization, status=409)
     except SoldOut:
         return state_page(request, "sold_out", clinic=session.organization, status=409)
     except NotSoldThere:
