@@ -23,6 +23,7 @@ from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog.models import TAX_CLASSES, ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.checkout import services as checkout
+from ehrcommerce.commerce.checkout.models import CheckoutSession
 from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion
 from ehrcommerce.commerce.offers.models import Offer, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, token_of
@@ -192,6 +193,18 @@ def more_rows(made: Tenant) -> None:
             organization=clinic, user=user, reason="safety", note="n", began_at=now - timedelta(hours=2),
             ends_at=now - timedelta(hours=1), told=people[1 - number],
         ).save()  # fmt: skip
+
+
+def stay(world: World) -> None:
+    """Everybody has just been seen: a run of all cells takes longer than a page may stand idle, and what a cell writes, also
+    that its principal was seen, is rolled back."""
+    now = timezone.now()
+    for made in (world.here, world.there):
+        with walls.organization(made.shop.clinic.pk):
+            own = CheckoutSession.objects.filter(link__in=made.links, ended_at=None)
+            own.update(seen_at=now, expires_at=now + checkout.LIFE)
+            launched = EhrSession.objects.filter(pk__in=[one.pk for one in made.sessions], ended_at=None)
+            launched.update(seen_at=now)
 
 
 def sign_in_all(world: World) -> None:

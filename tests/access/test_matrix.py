@@ -5,7 +5,7 @@ import pytest
 
 from ehrcommerce.workbench.rotation import is_whole, rotating
 from tests.access.asking import answer, masked, wrong
-from tests.access.cast import World, path_of
+from tests.access.cast import World, path_of, stay
 from tests.access.matrix import matrix
 
 pytestmark = pytest.mark.usefixtures("db")
@@ -21,7 +21,12 @@ def test_nobody_outside_gets_into_the_back_office_by_any_line() -> None:
         if cell.address.name.startswith("admin") and cell.address.name not in ("admin:login", "admin:logout"):
             assert cell.principal not in outside or cell.verdict in ("login", "method"), cell
         if cell.owner in ("foreign", "none") and cell.verdict == "open":
-            says_nothing = cell.address.name in ("checkout:link", "clinic:callback", "clinic:window", "hooks:cds_services")
+            says_nothing = cell.address.name in (
+                "checkout:link",
+                "clinic:callback",
+                "clinic:window",
+                "hooks:cds_services",
+            )
             assert says_nothing or matrix().groups[cell.address.name] == "row", cell
 
 
@@ -32,6 +37,7 @@ def test_each_cell_is_answered_as_the_matrix_says(world: World, share: int) -> N
     if not is_whole():
         cells = rotating(cells, keep=len(cells) // EVERY)
     assert cells
+    stay(world)
     assert wrong(world, cells) == []
 
 
@@ -41,6 +47,7 @@ def test_what_belongs_to_another_clinic_answers_like_what_is_not_there(world: Wo
     # The unguessable address of a subscription is no tenant's name: whoever knows it is told that it takes a secret.
     asked = [cell for cell in asked if cell.method in ("GET", "POST") and cell.address.name != "hooks:notification"]
     differ = []
+    stay(world)
     for cell in rotating(asked, keep=60):
         pair = []
         for owner in ("foreign", "none"):

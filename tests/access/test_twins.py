@@ -126,4 +126,7 @@ def fingerprint(number: int) -> dict[str, Any]:
     """What a clinic holds, counted and summed by the database."""
     with walls.organization(number):
         names = [name for name, column in tables().items() if column == "organization_id"]
-        return {name: ask(f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} t") for name in names}
+        return {
+            name: ask(f"SELECT count(*), md5(string_agg(t::text, '|' ORDER BY t::text)) FROM {name} t")
+            for name in names
+        }
