@@ -94,7 +94,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "catalog.taxrule": {_C.PRODUCT: "*"},
     "catalog.shippingrule": {_C.PRODUCT: "*"},
     "offers.offer": {
-        _C.STATE: "public_id made_by created_at", _C.BIRTH_DATE: "birth_digest", _C.CONTACT: "language",
+        _C.STATE: "public_id made_by created_at needs_helper", _C.BIRTH_DATE: "birth_digest", _C.CONTACT: "language",
         _C.IDENTITY: "trust_phrase", _C.CREDENTIALS: "family_digest postal_digest customer_key",
     },
     "offers.offerline": {

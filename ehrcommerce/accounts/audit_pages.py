@@ -37,7 +37,7 @@ class SearchForm(forms.Form):
     """What is asked of the audit; every field may stay empty."""
 
     q = forms.CharField(required=False, label="Any of these", help_text="Username, action, entity or recipient.")
-    actor = forms.CharField(required=False, help_text="Username, or user:<id>, patient:<link id>, supplier:<id>.")
+    actor = forms.CharField(required=False, help_text="Username, or user:<id>, patient:<link id>, helper:<id>, supplier:<id>.")
     action = forms.CharField(required=False, help_text="chart.read, or consent. with a dot for all that begin so.")
     entity = forms.CharField(required=False, help_text="order:<id>, link:<id>, payment:<id> ...")
     patient = forms.CharField(required=False, help_text="Whose data: order:<id or number>, offer:<id> or person:<id>.")

@@ -39,6 +39,16 @@ class Organization(models.Model):
         help_text="One term a line. A prescription whose directions hold one waits until the clinician has looked at it; the"
         " app's own list of conditions always counts.",
     )  # fmt: skip
+    helpers = models.BooleanField(
+        "helpers may act for patients", default=False, db_default=False,
+        help_text="A parent or other helper may order for a patient under the age of adults; and an adult may name a helper."
+        " Off: orders of minors are refused, and nobody acts for anybody.",
+    )  # fmt: skip
+    minor_private = models.TextField(
+        "what a helper of a minor may not see", blank=True, default="", db_default="",
+        help_text="One a line: a kind of order (prescription, device, kit) or the number of a product, where your state lets a"
+        " minor decide alone. What stands here is not sold to a minor by link.",
+    )  # fmt: skip
     match_postal_code = models.BooleanField(default=False, help_text="Ask for the postal code besides the birth date.")
     read_only_since = models.DateTimeField(
         null=True, blank=True, editable=False,

@@ -31,7 +31,7 @@ _CHAIN_LOCK = 0x45484143  # advisory lock class: "EHAC"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: `kind` is user, patient, supplier, ehr or system; `id` is ours and opaque."""
+    """Who acts: `kind` is user, patient, helper, supplier, ehr or system; `id` is ours and opaque."""
 
     kind: str
     id: str = ""

@@ -34,6 +34,7 @@ class FhirAccess:
     honors_elements: bool = True
     honors_include: bool = True
     adult_age: int = 18
+    helpers: bool = False
     prescription_max_age_days: int = 365
     held_words: tuple[str, ...] = ()
     place: str = ""
@@ -44,6 +45,11 @@ class FhirAccess:
     seen: dict[str, tuple[str, str, str]] = field(default_factory=dict, repr=False, compare=False)
     renewed: list[str] = field(default_factory=list, repr=False, compare=False)
     patience: Patience = field(default_factory=Patience, repr=False, compare=False)
+
+    @property
+    def sold_from_age(self) -> int:
+        """Under this age nothing is sold: to a minor only where a helper may act for them."""
+        return 0 if self.helpers else self.adult_age
 
     @property
     def customer_key(self) -> str:

@@ -32,10 +32,11 @@ def hash_of(language: str, text: str) -> bytes:
 
 def give(
     *, organization_id: int, customer_key: str, subject: str, wanted: Sequence[Wanted], language: str, text: str,
-    identity_level: int, by: Actor, at: datetime, attested: tuple[str, date] | None = None,
+    identity_level: int, by: Actor, at: datetime, attested: tuple[str, date] | None = None, acting: str = "",
 ) -> list[Consent]:  # fmt: skip
     """Record each yes. What is already agreed to stays as it was given the first time. `attested`: who of the clinic says
-    that it was given to them, and on which day."""
+    that it was given to them, and on which day; `acting`: what `by` is to the patient, where it is not the patient who
+    says it."""
     with transaction.atomic():
         words, _ = ConsentText.objects.get_or_create(
             organization_id=organization_id, sha256=hash_of(language, text),
@@ -50,11 +51,12 @@ def give(
                 defaults={
                     "customer_key": customer_key, "recipient_name": one.recipient_name, "text": words,
                     "identity_level": identity_level, "given_at": at, "payload_digest": one.payload_digest, **said,
+                    "acting": acting,
                 },
             )  # fmt: skip
             given.append(consent)
             if new:
-                _audit(consent, action="consent.attested" if attested else "consent.given", by=by, at=at)
+                _audit(consent, action="consent.attested" if attested else "consent.given", by=by, at=at, reason=acting)
     return given
 
 
@@ -123,6 +125,14 @@ def require(*, organization_id: int, subject: str, purpose: str, recipient: str)
     if yes is None:
         raise NoConsent
     return yes
+
+
+def last(*, organization_id: int, subject: str, purpose: str, recipient: str) -> Consent | None:
+    """The newest yes to this purpose and this recipient, also one that was taken back."""
+    rows = Consent.objects.filter(
+        organization_id=organization_id, subject=subject, purpose=purpose, recipient=recipient
+    )
+    return rows.order_by("-pk").first()
 
 
 def live(*, organization_id: int, subject: str, recipient: str = "", lock: bool = False) -> list[Consent]:

@@ -43,7 +43,7 @@ def resource(row: Consent) -> Json:
         "category": [_concept("http://loinc.org", "59284-0"), _concept(f"{TERMINOLOGY}v3-ActCode", "IDSCL")],
         "patient": {"type": "Patient", "identifier": _name("patient", person)},
         "dateTime": row.given_at.isoformat(),
-        "performer": [{"type": "Patient", "identifier": _name("patient", person)}],
+        "performer": [_performer(row, person)],
         "organization": [{"identifier": _name("organization", str(row.organization.public_id))}],
         "sourceAttachment": {
             "contentType": "text/plain; charset=utf-8", "language": words.language,
@@ -63,6 +63,13 @@ def resource(row: Consent) -> Json:
             **({"purpose": [{"system": f"{TERMINOLOGY}v3-ActReason", "code": why}]} if why else {}),
         },
     }  # fmt: skip
+
+
+def _performer(row: Consent, person: str) -> Json:
+    """Who said it: the patient, or somebody for them, by what they are to the patient and never by name."""
+    if not row.acting:
+        return {"type": "Patient", "identifier": _name("patient", person)}
+    return {"type": "RelatedPerson", "identifier": _name("acting", row.acting), "display": row.acting.replace("_", " ")}
 
 
 def _name(kind: str, value: str) -> Json:

@@ -183,16 +183,17 @@ def _page(pull: Pull, person: Json, orders: tuple[ChartOrder, ...], unread: tupl
     access, on = pull.access, pull.at.date()
     key = access.customer_key
     access.seen[key] = ("Patient", access.patient_id, "")
-    banner = people.banner(person, on=on, adult_age=access.adult_age)
-    return ChartPage(banner, _recipient(person, key, on), _refused(orders, banner.refusal), unread)
+    banner = people.banner(person, on=on, adult_age=access.sold_from_age)
+    return ChartPage(banner, _recipient(person, key, on, access.adult_age), _refused(orders, banner.refusal), unread)
 
 
-def _recipient(person: Json, key: str, on: date) -> RecipientFacts:
+def _recipient(person: Json, key: str, on: date, adult_age: int) -> RecipientFacts:
     born, family, postal = people.identity(person, on=on)
     return RecipientFacts(
         customer_key=key, birth_digest=identity_digest("birth", key, born),
         family_digest=identity_digest("family", key, family), postal_digest=identity_digest("postal", key, postal),
         contacts=people.contacts(person, on=on), language=people.language(person),
+        needs_helper=people.is_minor(born, on, adult_age),
     )  # fmt: skip
 
 
@@ -232,7 +233,7 @@ def _refusal_now(pull: Pull, answer: Json | Fault) -> str:
     if isinstance(answer, FhirRefused) and answer.status in GONE:
         return "patient_inactive"  # removed, or merged away: there is nobody left to sell to
     person = _patient_of(pull, answer)
-    return people.banner(person, on=pull.at.date(), adult_age=pull.access.adult_age).refusal
+    return people.banner(person, on=pull.at.date(), adult_age=pull.access.sold_from_age).refusal
 
 
 def _refused(orders: tuple[ChartOrder, ...], refusal: str) -> tuple[ChartOrder, ...]:
@@ -326,7 +327,7 @@ def disclose_ship_to(access: FhirAccess, *, by: Actor, at: datetime) -> ShipTo |
 def disclose_recipient(access: FhirAccess, *, by: Actor, at: datetime) -> RecipientFacts:
     """How to reach the patient and to recognize them, where no clinician looks on. Raises as disclose_orders."""
     pull = Pull(access, by, at, "contact.read", (table.IDENTITY, table.CONTACT), COMMERCE)
-    facts = _recipient(_patient(pull), access.customer_key, at.date())
+    facts = _recipient(_patient(pull), access.customer_key, at.date(), access.adult_age)
     access.seen[access.customer_key] = ("Patient", access.patient_id, "")
     pull.end(("Patient",))
     return facts
@@ -335,7 +336,7 @@ def disclose_recipient(access: FhirAccess, *, by: Actor, at: datetime) -> Recipi
 def disclose_banner(access: FhirAccess, *, by: Actor, at: datetime) -> PatientBanner:
     """Whose chart this is, for a page that shows nothing else of it. Raises as disclose_orders."""
     pull = Pull(access, by, at, "banner.read", (table.BANNER, table.IDENTITY), table.CLINICIAN)
-    facts = people.banner(_patient(pull), on=at.date(), adult_age=access.adult_age)
+    facts = people.banner(_patient(pull), on=at.date(), adult_age=access.sold_from_age)
     pull.end(("Patient",))
     return facts
 

@@ -43,6 +43,13 @@ class Consent(models.Model):
     standing = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="followed")
     attested_by = models.CharField(max_length=80, blank=True, default="", db_default="")
     attested_on = models.DateField(null=True)
+    acting = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What who said it is to the patient; empty: the patient.",
+    )
     given_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True)
 
@@ -82,6 +89,13 @@ class Disclosure(models.Model):
     recipient_name = models.CharField(max_length=120)
     elements = models.TextField()
     payload_digest = models.BinaryField(max_length=32)
+    acting = models.CharField(
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What who agreed is to the patient; empty: the patient.",
+    )
     state = models.CharField(max_length=16, choices=DisclosureState.choices, default=DisclosureState.PLANNED)
     planned_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)

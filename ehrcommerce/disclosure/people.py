@@ -68,12 +68,17 @@ def _refusal(kept: Json, on: date, adult_age: int) -> str:
         (is_merged(kept), "patient_merged"),
         (is_deceased(kept), "patient_deceased"),
         (values.is_false(kept.get("active")), "patient_inactive"),
-        (bool(born) and _age(date.fromisoformat(born or "0001-01-01"), on) < adult_age, "patient_minor"),
+        (is_minor(born, on, adult_age), "patient_minor"),
         (values.is_restricted(kept), "restricted_label"),
         (values.is_modified(kept), "modifier_extension"),
         (not born, "patient_no_birth_date"),
     )
     return next((code for holds, code in checks if holds), "")
+
+
+def is_minor(born: str, on: date, adult_age: int) -> bool:
+    """Whether somebody with this birth date, as far as it is known, is under that age."""
+    return bool(born) and _age(date.fromisoformat(born), on) < adult_age
 
 
 def _age(born: date, on: date) -> int:

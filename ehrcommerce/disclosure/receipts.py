@@ -22,7 +22,7 @@ _BEFORE = {
 
 def plan(
     *, organization_id: int, customer_key: str, subject: str, purpose: str, recipient: str, recipient_name: str,
-    elements: Iterable[str], payload_digest: bytes, at: datetime,
+    elements: Iterable[str], payload_digest: bytes, at: datetime, acting: str = "",
 ) -> Disclosure:  # fmt: skip
     """Write down what will go, before it goes. The same payload for the same recipient is one row."""
     names = sorted(set(elements))
@@ -31,7 +31,7 @@ def plan(
             organization_id=organization_id, subject=subject, recipient=recipient, payload_digest=payload_digest,
             defaults={
                 "customer_key": customer_key, "purpose": purpose, "recipient_name": recipient_name,
-                "elements": ",".join(names), "planned_at": at,
+                "elements": ",".join(names), "planned_at": at, "acting": acting,
             },
         )  # fmt: skip
         if new:
@@ -68,5 +68,5 @@ def _audit(row: Disclosure, at: datetime) -> None:
     audit.record(
         organization_id=row.organization_id, by=audit.system("disclosure"), action=f"disclosure.{row.state}",
         entity=f"disclosure:{row.public_id}", at=at, purpose=row.purpose, recipient=row.recipient,
-        elements=row.elements.split(",") if row.elements else (), customer_key=row.customer_key,
+        elements=row.elements.split(",") if row.elements else (), customer_key=row.customer_key, reason=row.acting,
     )  # fmt: skip

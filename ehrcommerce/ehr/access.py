@@ -74,7 +74,7 @@ def _access(
         patient_id=patient_id,
         organization_id=connection.organization_id, connection_party=connection.party,
         honors_elements=connection.honors_elements, honors_include=connection.honors_include,
-        key_of=key_maker(connection), adult_age=connection.organization.adult_age,
+        key_of=key_maker(connection), adult_age=connection.organization.adult_age, helpers=connection.organization.helpers,
         prescription_max_age_days=connection.organization.prescription_max_age_days, place=place,
         held_words=tuple(terms.lines(connection.organization.held_words)),
         honors_batch=connection.honors_batch, search_parameters=connection.search_parameters,

@@ -146,6 +146,8 @@ def _do(act: AutomaticAct, facts: Facts, at: datetime) -> None:
         automation.end(locked, ActState.UNDONE, automation.SENT_BY_HAND, by=by, at=at)
     elif locked.clinician is None:
         automation.end(locked, ActState.PREPARED, "no_clinician", by=by, at=at)
+    elif facts.recipient.needs_helper:
+        automation.end(locked, ActState.PREPARED, "minor", by=by, at=at)
     elif not facts.recipient.contacts:
         automation.end(locked, ActState.PREPARED, "no_contact", by=by, at=at)
     else:

@@ -236,7 +236,8 @@ def _access(connection: EhrConnection) -> FhirAccess:
     return FhirAccess(
         partner=connection_partner(connection), base=connection.fhir_base.rstrip("/"), bearer="", patient_id="",
         organization_id=connection.organization_id, connection_party=connection.party, key_of=key_maker(connection),
-        adult_age=organization.adult_age, prescription_max_age_days=organization.prescription_max_age_days,
+        adult_age=organization.adult_age, helpers=organization.helpers,
+        prescription_max_age_days=organization.prescription_max_age_days,
         held_words=tuple(terms.lines(organization.held_words)),
         medication_order=tuple(connection.medication_order.split()),
     )  # fmt: skip

@@ -8,6 +8,7 @@ from datetime import date
 from ehrcommerce.accounts.models import User
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.offers import helping
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.commerce.offers.services import Sent
@@ -159,7 +160,7 @@ def _row(
     page: ChartPage, order: ChartOrder, match: catalog.Match, newest: Mapping[str, Sent], user: User,
     today: date, focus: Sequence[str],
 ) -> Row:  # fmt: skip
-    code = page.banner.refusal or order.state.refusal or match.refusal
+    code = page.banner.refusal or order.state.refusal or match.refusal or _private(page, order, match, user)
     refusal = REFUSALS[code] if code else None
     sent = newest.get(order.item.key)
     progress = progress_of(sent.offer, sent.link) if sent else Progress("")
@@ -178,6 +179,14 @@ def _with_act(row: Row, act: AutomaticAct | None) -> Row:
     """What a rule prepared is chosen; what it will send by itself is not, since then it would go out twice."""
     row = replace(row, act=act)
     return replace(row, ticked=(row.ticked or (row.prepared and not row.held)) and not row.waits)
+
+
+def _private(page: ChartPage, order: ChartOrder, match: catalog.Match, user: User) -> str:
+    """A minor decides alone on it: no helper may see it."""
+    if not page.recipient.needs_helper or match.product is None:
+        return ""
+    private = helping.is_private(user.organization, kind=order.item.kind, sku=match.product.sku)
+    return "minor_private" if private else ""
 
 
 def _same(ordered_by: str, user: str) -> bool:

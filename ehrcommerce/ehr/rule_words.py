@@ -7,6 +7,7 @@ _WHY = {
     "no_routing_proof": "Nobody has said how the pharmacy gets this prescription.",
     "occurs_later": "It is meant for a day more than a month ahead.",
     "no_clinician": "Its prescriber is not known here, and the rule names nobody.",
+    "minor": "The patient is a minor. Choose a phone or e-mail of the parent, and send it yourself.",
     "no_contact": "The chart has no phone and no e-mail. Print the link.",
     "no_consent": "The patient has not agreed to kits without asking. They got the link.",
     "not_free": "It costs the patient something. They got the link.",
@@ -27,6 +28,8 @@ _WHY = {
     "OtherQuantity": "The price is for another amount than the chart says.",
     "ClinicStopped": "This clinic's sales are stopped after an incident.",
     "NobodyToRecognize": "The chart has too little to recognize the patient by.",
+    "HelpersOff": "The patient is a minor, and helpers are not switched on.",
+    "MinorPrivate": "A minor decides alone on this. It is not sold by link.",
     "NothingChosen": "The product has no price today.",
 }
 

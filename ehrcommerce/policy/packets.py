@@ -114,6 +114,8 @@ class RecipientFacts:
     postal_digest: bytes
     contacts: tuple[ContactPoint, ...]
     language: str
+    # Under the organization's age of adults: somebody must act for them.
+    needs_helper: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,12 @@ _ALL = (
     ),
     Refusal(
         "patient_minor", FORBIDDEN_BADGE, "The patient is a minor. Your organization has not switched on helpers.",
-        ADMINISTRATOR, _BY_ADMINISTRATOR,
+        ADMINISTRATOR, "Your administrator can switch them on.",
+    ),
+    Refusal(
+        "minor_private", FORBIDDEN_BADGE,
+        "Your organization lets a minor decide alone on this. A helper would see it, so it is not sold by link.",
+        ADMINISTRATOR, "Talk with the patient. Your administrator can change the list.",
     ),
     Refusal(
         "patient_no_birth_date", CHART_BADGE, "The chart has no full birth date, so nobody could open a link.",

@@ -128,6 +128,11 @@ SECTIONS: tuple[tuple[str, tuple[Picture, ...]], ...] = (
 WITHOUT: dict[str, str] = {
     "checkout/layout.html": "the frame of the patient's pages, seen on each",
     "checkout/state.html:updated": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/helper.html": "new: its picture is taken with the next whole run of the gallery",
+    "checkout/state.html:needs_helper": "only where a clinic lets helpers act; the demo's does not",
+    "checkout/state.html:not_helper": "only where a clinic lets helpers act; the demo's does not",
+    "checkout/state.html:private": "only where a clinic lets helpers act; the demo's does not",
+    "checkout/state.html:not_yours": "only where a clinic lets helpers act; the demo's does not",
     "checkout/state.html:unproven": "only an address that is typed before the code was entered leads here",
     "checkout/state.html:contact": "offers hold a contact or a printed link: no walk through the pages leads here",
     "checkout/state.html:no_address": "only a printed link whose chart lost its address meanwhile; no walk leads here",

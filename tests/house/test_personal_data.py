@@ -36,6 +36,7 @@ PLAIN = {
     "outbox.Heartbeat": {"name": CODE, "skew_s": "seconds between two clocks"},
     "accounts.Organization": {
         "name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS, "held_words": OURS, "return_refunds": CODE,
+        "minor_private": OURS,
     },
     "accounts.User": {
         "password": "a salted hash", "username": STAFF, "first_name": "stays empty", "last_name": "stays empty",
@@ -63,6 +64,7 @@ PLAIN = {
         "sku": PUBLIC, "status": CODE, "carrier": PARTNER,
     },
     "suppliers.CallbackSeen": {"event_id": OPAQUE},
+    "disclosure.Disclosure": {"acting": CODE},
     "disclosure.ConsentText": {"text": "the words that everybody reads"},
     "disclosure.LegalHold": {
         "why": "a case or a law", "until": "a day of the law", "placed_by": OPAQUE, "released_by": OPAQUE,
@@ -82,6 +84,7 @@ PLAIN = {
         "sku": PUBLIC, "name_en": PUBLIC, "name_es": PUBLIC,
     },
     "offers.Contact": {"masked": "shows the clinician which contact it was, and no more"},
+    "offers.Helper": {"relation": CODE, "masked": "shows the patient which contact it was, and no more"},
     "offers.PurchaseLink": {"end_reason": CODE, "delivery": CODE},
     "orders.Order": {"number": "drawn by lot, to be said on the phone", "quote_version": "a hash of prices"},
     "orders.Fill": {"order_key": OPAQUE},
@@ -124,7 +127,8 @@ PLAIN = {
     "ehr.PollingWatermark": {"resource_type": CODE},
     "ehr.AutomationRule": {"name": OURS, "skus": PUBLIC, "npis": STAFF, "routing_proof": CODE},
     "ehr.AutomaticAct": {"order_key": OPAQUE, "version": "a number of the chart", "did": CODE, "ended_by": OPAQUE},
-    "disclosure.Consent": {"attested_by": OPAQUE, "attested_on": "the day on which the clinic says it was given"},
+    "disclosure.Consent": {
+        "acting": CODE, "attested_by": OPAQUE, "attested_on": "the day on which the clinic says it was given"},
 }  # fmt: skip
 # Of these the plain value is in nobody's database, whatever the class of the field.
 ALWAYS_SEALED = (

@@ -20,7 +20,7 @@ from ehrcommerce.commerce.checkout.models import CheckoutSession, Stage
 from ehrcommerce.commerce.checkout.services import actor_of, begin
 from ehrcommerce.commerce.offers.effects import ELEMENTS, messenger_for, must_be_usable
 from ehrcommerce.commerce.offers.messages import render
-from ehrcommerce.commerce.offers.models import Contact, PurchaseLink
+from ehrcommerce.commerce.offers.models import Contact, Helper, PurchaseLink
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.handlers import Handler
 from ehrcommerce.outbox.models import Effect, State
@@ -62,6 +62,16 @@ def contact_for(session: CheckoutSession) -> Contact:
     return next((contact for contact in contacts if contact.channel != carrier.channel), carrier)
 
 
+def own_contact(session: CheckoutSession) -> Helper | None:
+    """The helper whom the patient named with a contact of their own: the code goes there, and to nobody else."""
+    return session.helper if session.helper is not None and session.helper.channel else None
+
+
+def reached_at(session: CheckoutSession) -> Contact | Helper | None:
+    """Where the code of this session goes: `channel`, `value` and `masked`."""
+    return own_contact(session) or session.code_contact
+
+
 def too_many(*, link_id: int, at: datetime) -> bool:
     """Somebody who knows the birth date must not be able to make a phone ring all day."""
     recent = CheckoutSession.objects.filter(link_id=link_id, level__lt=2, started_at__gt=at - timedelta(days=1))
@@ -70,28 +80,31 @@ def too_many(*, link_id: int, at: datetime) -> bool:
 
 @transaction.atomic
 def begin_session(
-    *, organization_id: int, link_id: int, language: str, at: datetime, wants_data: bool = False
-) -> tuple[CheckoutSession, str]:
+    *, organization_id: int, link_id: int, language: str, at: datetime, wants_data: bool = False,
+    helper: Helper | None = None,
+) -> tuple[CheckoutSession, str]:  # fmt: skip
     """A session that may send codes. The link's row is locked from the count to the new session, so that of many at
     once each is counted. Raises TooManyCodes."""
     PurchaseLink.objects.select_for_update().get(pk=link_id)
     if too_many(link_id=link_id, at=at):
         raise TooManyCodes
-    return begin(organization_id=organization_id, link_id=link_id, language=language, at=at, wants_data=wants_data)
+    return begin(
+        organization_id=organization_id, link_id=link_id, language=language, at=at, wants_data=wants_data, helper=helper
+    )
 
 
 def send(session: CheckoutSession, *, at: datetime) -> bool:
     """Send the next code and wait for it. False where it is still under way. Raises TooManyCodes, NoContact."""
     if session.code_generation >= SENDS:
         raise TooManyCodes
-    effect = _plan(session, contact_for(session), at)
+    effect = _plan(session, None if own_contact(session) else contact_for(session), at)
     if effect is None:
         return True  # another press of the same button was first
     return outbox.run_inline(effect).state == State.DONE
 
 
 @transaction.atomic
-def _plan(session: CheckoutSession, contact: Contact, at: datetime) -> Effect | None:
+def _plan(session: CheckoutSession, contact: Contact | None, at: datetime) -> Effect | None:
     before = session.code_generation
     expires_at = at + timedelta(minutes=MINUTES)
     mine = CheckoutSession.objects.filter(pk=session.pk, code_generation=before, ended_at=None).update(
@@ -133,12 +146,14 @@ class SendCode(Handler):
         return chosen.capability_of(self._session(effect).messenger)
 
     def _session(self, effect: Effect) -> CheckoutSession:
-        rows = CheckoutSession.objects.select_related("organization", "code_contact", "messenger", "link__offer")
+        rows = CheckoutSession.objects.select_related(
+            "organization", "code_contact", "messenger", "link__offer", "helper__offer"
+        )
         return rows.get(public_id=effect.subject)
 
     def prepare(self, effect: Effect) -> bytes:
         session = self._session(effect)
-        contact = session.code_contact
+        contact = reached_at(session)
         if contact is None or not contact.value:
             raise Halt(Refused("no_contact"))
         words = render(
@@ -162,7 +177,9 @@ class SendCode(Handler):
 
     def still_wanted(self, effect: Effect) -> None:
         """Only the newest code of a session that still waits for one."""
-        rows = CheckoutSession.objects.select_for_update(of=("self",)).select_related("link__offer", "messenger")
+        rows = CheckoutSession.objects.select_for_update(of=("self",)).select_related(
+            "link__offer", "messenger", "helper"
+        )
         session = rows.filter(
             public_id=effect.subject, stage=Stage.CODE, ended_at=None, code_generation=effect.generation
         ).first()
@@ -172,7 +189,8 @@ class SendCode(Handler):
         audit.record(
             organization_id=effect.organization_id, by=audit.system("outbox"), action="checkout.code_sent",
             entity=f"checkout:{session.public_id}", at=timezone.now(), purpose=table.CONTACT,
-            recipient=messenger.party, elements=ELEMENTS, customer_key=session.link.offer.customer_key,
+            recipient=messenger.party, elements=() if own_contact(session) else ELEMENTS,
+            customer_key=session.link.offer.customer_key,
         )  # fmt: skip
 
     def send(self, effect: Effect, body: bytes) -> Outcome:

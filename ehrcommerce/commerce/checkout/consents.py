@@ -10,6 +10,8 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.checkout.acting import acting_words
+from ehrcommerce.commerce.checkout.gaining import gets
 from ehrcommerce.commerce.checkout.models import LEVEL_CODE, CheckoutSession
 from ehrcommerce.commerce.checkout.services import actor_of
 from ehrcommerce.commerce.fulfillment import payloads
@@ -22,9 +24,9 @@ from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION
 from ehrcommerce.suppliers import chosen
 from ehrcommerce.suppliers.models import Port, Supplier
 
-VERSION = "2"
+VERSION = "3"
 # Of the words of a standing yes. Its box is the patient's alone: nothing of this order depends on it.
-STANDING_VERSION = "1"
+STANDING_VERSION = "2"
 STANDING = "standing"
 PORT_OF_KIND = {PRESCRIPTION: Port.PHARMACY, DEVICE: Port.DEVICE, KIT: Port.KIT}
 
@@ -71,19 +73,6 @@ def _language() -> str:
     return (translation.get_language() or "en")[:2]
 
 
-def gets(purpose: str, supplier: Supplier) -> str:
-    """What this recipient learns, in the patient's words."""
-    if purpose == table.ELIGIBILITY:
-        return _("your plan number and the codes of your items")
-    if purpose == PRESCRIPTION and supplier.needs_birth_date:
-        return _("your name, birth date and address, what was ordered, how to use it, and who ordered it")
-    if purpose == PRESCRIPTION:
-        return _("your name and address, what was ordered, how to use it, and who ordered it")
-    if purpose == DEVICE:
-        return _("your name and address, and which item and size to send")
-    return _("your name and address, and which kit to send")
-
-
 def suppliers_of(lines: Sequence[OfferLine], *, organization_id: int, state: str, at: datetime) -> dict[str, Supplier]:
     """Kind of line -> who would fill it for this ship-to state ("" where it is not known yet). Raises NoSupplier."""
     return {
@@ -92,12 +81,15 @@ def suppliers_of(lines: Sequence[OfferLine], *, organization_id: int, state: str
     }
 
 
-def words(wanted: Sequence[tuple[str, Supplier]]) -> Words:
-    """The consent text for these recipients, in the active language."""
+def words(wanted: Sequence[tuple[str, Supplier]], *, acting: str = "") -> Words:
+    """The consent text for these recipients, in the active language. `acting`: what who reads it is to the patient, where
+    somebody says yes for them."""
     asks_plan = [purpose for purpose, _supplier in wanted] == [table.ELIGIBILITY]
     opening = (
         _("To see what your plan pays, we ask it.") if asks_plan else _("To fill your order, we share some facts.")
     )
+    if acting:
+        opening += " " + acting_words(acting)
     never = _("We do not share your notes, your test results, or your other medicines.")
     free = _("You can say no. Your care will not change.")
     version = _("Version %(number)s of these words") % {"number": VERSION}
@@ -106,14 +98,14 @@ def words(wanted: Sequence[tuple[str, Supplier]]) -> Words:
     )
 
 
-def gains(purpose: str, supplier: Supplier) -> str:
-    """The same as a sentence."""
-    return _("It gets: %(facts)s.") % {"facts": gets(purpose, supplier)}
+def gains(facts: str) -> str:
+    """What a recipient gets, as a sentence."""
+    return _("It gets: %(facts)s.") % {"facts": facts}
 
 
 def _recipient(purpose: str, supplier: Supplier, above: Sequence[str], below: Sequence[str]) -> Recipient:
     yes = _yes(purpose, supplier)
-    why, facts = _why(purpose, supplier), gains(purpose, supplier)
+    why, facts = _why(purpose, supplier), gains(gets(purpose, supplier))
     return Recipient(purpose, supplier, yes, why, facts, "\n".join([*above, yes, why, facts, *below]))
 
 
@@ -155,7 +147,7 @@ def give(session: CheckoutSession, shown: Words, *, at: datetime) -> None:
         consent.give(
             organization_id=session.organization_id, customer_key=session.link.offer.customer_key,
             subject=str(session.link.offer.public_id), wanted=[_agreed(one, lines)], language=_language(), text=one.text,
-            identity_level=session.level, by=actor_of(session), at=at,
+            identity_level=session.level, by=actor_of(session), at=at, acting=session.acting,
         )  # fmt: skip
 
 
@@ -164,7 +156,7 @@ def standing_words(supplier: Supplier) -> Recipient:
     name = {"name": supplier.name}
     yes = _("Yes, next time send me a kit like this without asking first")
     why = _("When your clinic orders a kit that costs you nothing, %(name)s sends it to your home.") % name
-    facts = gains(KIT, supplier)
+    facts = gains(gets(KIT, supplier))
     stop = _("We tell you each time, and you can still stop it. You can take this back any time under Your data.")
     version = _("Version %(number)s of these words") % {"number": STANDING_VERSION}
     return Recipient(
@@ -176,7 +168,7 @@ def standing_asked(session: CheckoutSession, shown: Words) -> Recipient | None:
     """What this page may ask besides: only where the clinic ships kits by itself, of who was recognized by a code, and
     not of who has agreed already."""
     kits = [one.supplier for one in shown.recipients if one.purpose == KIT]
-    if not kits or session.level != LEVEL_CODE:
+    if not kits or session.level != LEVEL_CODE or session.helper is not None:
         return None
     if not chosen.chart().ships_by_itself(organization_id=session.organization_id):
         return None

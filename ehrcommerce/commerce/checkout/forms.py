@@ -9,8 +9,9 @@ from django import forms
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ehrcommerce.commerce.checkout import acting
 from ehrcommerce.commerce.checkout.consents import Recipient
-from ehrcommerce.policy.packets import ShipTo
+from ehrcommerce.policy.packets import ContactPoint, ShipTo
 
 STATES = (
     "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR"
@@ -43,8 +44,25 @@ class PageForm(forms.Form):
         return next(iter(self)).id_for_label
 
 
+NAME_MISSING = _("Type first and last name.")
+RELATION_MISSING = _("Choose what you are to the patient.")
+
+
+def relation_field(choices: list[Any], **more: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        choices=choices, widget=forms.Select(attrs={"class": "ec-select"}),
+        error_messages={"required": RELATION_MISSING, "invalid_choice": RELATION_MISSING}, **more,
+    )  # fmt: skip
+
+
 class WhoForm(PageForm):
-    """Birth date, and what else the organization wants to match."""
+    """Birth date, and what else the organization wants to match. Where helpers may act: who is here, and in what relation."""
+
+    acts = forms.ChoiceField(choices=[("patient", ""), ("helper", "")], required=False)
+    helper_name = forms.CharField(
+        label=_("Your own first and last name"), max_length=80, required=False, widget=text_input(autocomplete="name")
+    )
+    relation = relation_field(acting.CHOICES, label=_("What are you to the patient?"), required=False)
 
     month = forms.CharField(
         label=_("Month"), max_length=2, required=False, widget=numbers(2, autocomplete="bday-month")
@@ -60,8 +78,13 @@ class WhoForm(PageForm):
         widget=text_input(autocomplete="family-name"),
     )  # fmt: skip
 
-    def __init__(self, data: Mapping[str, Any] | None, *, postal: bool = False, family: bool = False) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, postal: bool = False, family: bool = False, helpers: bool = False
+    ) -> None:
         super().__init__(data)
+        if not helpers:
+            for name in ("acts", "helper_name", "relation"):
+                del self.fields[name]
         if not postal:
             del self.fields["postal_code"]
         if not family:
@@ -74,10 +97,50 @@ class WhoForm(PageForm):
         except ValueError:
             born = None
         if born is None or not date(1900, 1, 1) <= born <= timezone.localdate():
-            self.add_error("month", _("Type your birth date in numbers, like 4 28 1986."))
+            words = _("Type the patient's birth date in numbers, like 4 28 1986.")
+            self.add_error("month", words if self.is_helper else _("Type your birth date in numbers, like 4 28 1986."))
         else:
             cleaned["birth_date"] = born.isoformat()
+        if self.is_helper:
+            if not str(cleaned.get("helper_name", "")).strip():
+                self.add_error("helper_name", NAME_MISSING)
+            if not cleaned.get("relation") and "relation" not in self.errors:
+                self.add_error("relation", RELATION_MISSING)
+        elif "acts" in self.fields and not cleaned.get("acts"):
+            self.add_error("acts", _("Choose who you are."))
         return cleaned
+
+    @property
+    def is_helper(self) -> bool:
+        """Whether somebody says to act for the patient."""
+        return "acts" in self.fields and self.data.get("acts") == "helper"
+
+
+_MAIL = re.compile(r"[^@\s<>\"(),;:\\\\]{1,64}@[A-Za-z0-9.-]{1,180}\.[A-Za-z]{2,24}")
+
+
+class HelperForm(PageForm):
+    """Whom a patient lets help them, and where a code for that person goes."""
+
+    name = forms.CharField(
+        label=_("Their first and last name"), max_length=80, error_messages={"required": NAME_MISSING},
+        widget=text_input(autocomplete="off"),
+    )  # fmt: skip
+    relation = relation_field(acting.CHOICES_OF_ADULT, label=_("What are they to you?"))
+    reach = forms.CharField(
+        label=_("Their mobile phone or e-mail"), max_length=254, widget=text_input(autocomplete="off"),
+        error_messages={"required": _("Type their mobile phone or e-mail. We send a code there.")},
+    )  # fmt: skip
+
+    def clean_reach(self) -> ContactPoint:
+        said = str(self.cleaned_data["reach"]).strip()
+        if _MAIL.fullmatch(said):
+            return ContactPoint("email", said)
+        digits = "".join(c for c in said if c.isascii() and c.isdigit())
+        local = digits[1:] if len(digits) == 11 and digits.startswith("1") else digits
+        if "@" not in said and re.fullmatch(r"[2-9]\d{9}", local):
+            return ContactPoint("phone", f"+1{local}", "mobile")
+        raise forms.ValidationError(_("Type a phone number with area code, or an e-mail."))
 
 
 class CodeForm(PageForm):

@@ -37,6 +37,9 @@ class CheckoutSession(models.Model):
     level = models.PositiveSmallIntegerField(default=0)
     language = models.CharField(max_length=2, default="en")
     code_generation = models.PositiveSmallIntegerField(default=0)
+    helper = models.ForeignKey(
+        "offers.Helper", on_delete=models.SET_NULL, null=True, related_name="+", help_text="Who acts for the patient."
+    )
     code_contact = models.ForeignKey("offers.Contact", on_delete=models.SET_NULL, null=True, related_name="+")
     messenger = models.ForeignKey("suppliers.Supplier", on_delete=models.SET_NULL, null=True, related_name="+")
     payer = models.ForeignKey("suppliers.Supplier", on_delete=models.SET_NULL, null=True, related_name="+")
@@ -65,6 +68,11 @@ class CheckoutSession(models.Model):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    @property
+    def acting(self) -> str:
+        """What who is here is to the patient; "" where it is the patient."""
+        return self.helper.relation if self.helper else ""
 
     def envelope(self) -> uuid.UUID:
         """Whose key seals its values."""

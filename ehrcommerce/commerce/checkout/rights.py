@@ -17,7 +17,7 @@ from ehrcommerce.commerce.checkout.models import CheckoutSession
 from ehrcommerce.commerce.checkout.services import forget as forget_session
 from ehrcommerce.commerce.fulfillment import erasing, forgetting
 from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion, Shipment
-from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, LinkState, Offer, OfferLine, PurchaseLink
+from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Helper, LinkState, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.disclosure import holds, retention
 from ehrcommerce.disclosure.models import ErasureRequest
@@ -119,6 +119,10 @@ def _blank(offer: Offer, orders: list[Order], at: datetime) -> Counter[str]:
     for contact in Contact.objects.filter(offer=offer).exclude(masked="", value_digest=b""):
         erasing.blank_contact(contact)
         counts["contacts"] += 1
+    for helper in Helper.objects.filter(offer=offer):
+        if helper.__dict__["name"]:
+            erasing.blank_helper(helper)
+            counts["helpers"] += 1
     for row, field in (
         *((line, "packet") for line in OfferLine.objects.filter(offer=offer)),
         *((order, "ship_to") for order in orders),

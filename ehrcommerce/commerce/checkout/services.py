@@ -14,8 +14,8 @@ from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.checkout.errors import CheckoutOver, LinkOver
 from ehrcommerce.commerce.checkout.models import KNOWN, LEVEL_CODE, LEVEL_NAMES, CheckoutSession, Stage
-from ehrcommerce.commerce.offers import links
-from ehrcommerce.commerce.offers.models import LIVE_LINK, LinkState
+from ehrcommerce.commerce.offers import helping, links
+from ehrcommerce.commerce.offers.models import LIVE_LINK, Helper, LinkState
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.money import waits_for_money
 from ehrcommerce.commerce.orders.states import OrderState
@@ -25,7 +25,7 @@ from ehrcommerce.vault import walls
 COOKIE = "__Host-checkout"
 IDLE, LIFE = timedelta(minutes=10), timedelta(minutes=30)
 STAGES = list(Stage)
-_RELATED = ("organization", "link", "link__offer", "order")
+_RELATED = ("organization", "link", "link__offer", "order", "helper__organization", "helper__offer")
 
 
 def hash_of(cookie: str) -> bytes:
@@ -34,19 +34,23 @@ def hash_of(cookie: str) -> bytes:
 
 
 def actor_of(session: CheckoutSession) -> Actor:
-    """The patient, named by the link."""
+    """The patient, named by the link; or who acts for them."""
+    if session.helper is not None:
+        return Actor("helper", str(session.helper.public_id))
     return Actor("patient", str(session.link.public_id))
 
 
 @transaction.atomic
 def begin(
-    *, organization_id: int, link_id: int, language: str, at: datetime, wants_data: bool = False
-) -> tuple[CheckoutSession, str]:
-    """A session of level 1, right after the answers matched. Returns it with the value for the cookie."""
+    *, organization_id: int, link_id: int, language: str, at: datetime, wants_data: bool = False,
+    helper: Helper | None = None,
+) -> tuple[CheckoutSession, str]:  # fmt: skip
+    """A session of level 1, right after the answers matched; `helper`: who acts for the patient. Returns it with the value
+    for the cookie."""
     cookie = secrets.token_urlsafe(32)
     session = CheckoutSession.objects.create(
         organization_id=organization_id, link_id=link_id, cookie_sha256=hash_of(cookie), level=1, language=language,
-        started_at=at, seen_at=at, expires_at=at + LIFE, wants_data=wants_data,
+        started_at=at, seen_at=at, expires_at=at + LIFE, wants_data=wants_data, helper=helper,
     )  # fmt: skip
     audit.record(
         organization_id=organization_id,
@@ -68,6 +72,8 @@ def resume(cookie: str, *, at: datetime, seen: bool = True) -> CheckoutSession:
         CheckoutSession.objects.select_related(*_RELATED).filter(cookie_sha256=hash_of(cookie), ended_at=None).first()
     )
     if session is None or at >= session.expires_at or at >= session.seen_at + IDLE:
+        raise CheckoutOver
+    if session.helper is not None and not helping.may_act(session.helper):
         raise CheckoutOver
     _require_live_link(session, at)
     if session.level in KNOWN and session.order is None and session.link.state == LinkState.COMPLETED:
@@ -141,9 +147,10 @@ def verified(session: CheckoutSession, *, at: datetime, level: int = LEVEL_CODE)
     session.cookie_sha256, session.level, session.proved_at = hash_of(cookie), level, at
     session.order = Order.objects.filter(offer_id=session.link.offer_id).order_by("-pk").first()
     links.mark_verified(link_id=session.link_id, at=at)
+    reached = f"level {LEVEL_NAMES[level]}"
     audit.record(
         organization_id=session.organization_id, by=actor_of(session), action="checkout.verified",
-        entity=f"checkout:{session.public_id}", at=at, purpose="identity", reason=f"level {LEVEL_NAMES[level]}",
+        entity=f"checkout:{session.public_id}", at=at, purpose="identity", reason=" ".join(filter(None, (reached, session.acting))),
         customer_key=session.link.offer.customer_key,
     )  # fmt: skip
     advance(session, Stage.FOLLOW if session.order else Stage.CHECK, "cookie_sha256", "level", "proved_at", "order")

@@ -53,6 +53,7 @@ def _of(offer: Offer) -> Trace:
             "public_id", flat=True
         ),
         "consent": Consent.objects.filter(organization_id=clinic, subject=subject).values_list("public_id", flat=True),
+        "helper": offer.helpers.values_list("public_id", flat=True),
         "disclosure": Disclosure.objects.filter(organization_id=clinic, subject=subject).values_list(
             "public_id", flat=True
         ),

@@ -3,7 +3,7 @@ the cookie, and none holds an id of a person, an order or an item."""
 
 from django.urls import path
 
-from ehrcommerce.commerce.checkout.views import follow, identity, order, payment, refill, yourdata
+from ehrcommerce.commerce.checkout.views import follow, helper, identity, order, payment, refill, yourdata
 
 app_name = "checkout"
 urlpatterns = [
@@ -24,6 +24,7 @@ urlpatterns = [
     path("c/receipt/", follow.receipt, name="receipt"),
     path("c/shared/", follow.shared, name="shared"),
     path("c/shared/back/", follow.take_back, name="take_back"),
+    path("c/helper/", helper.name_one, name="helper"),
     path("c/data/", yourdata.data, name="data"),
     path("c/data/prove/", yourdata.prove, name="data_prove"),
     path("c/data/read/", yourdata.read, name="data_read"),

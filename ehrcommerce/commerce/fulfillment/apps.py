@@ -58,7 +58,8 @@ class FulfillmentConfig(AppConfig):
             erasing.erase_addresses,
             dict.fromkeys(parcel, SHIP_KEPT),
         )
-        contact = ("offers.Contact.value", "offers.Contact.masked", "offers.Contact.value_digest")
+        helper = ("offers.Helper.name", "offers.Helper.value", "offers.Helper.masked")
+        contact = ("offers.Contact.value", "offers.Contact.masked", "offers.Contact.value_digest", *helper)
         retention.register("contacts", erasing.erase_contacts, dict.fromkeys(contact, CONTACT_KEPT))
         retention.register(
             "questions",

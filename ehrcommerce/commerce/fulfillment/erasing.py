@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db.models import F, Func, IntegerField, Q, QuerySet
 
 from ehrcommerce.commerce.fulfillment.models import PharmacistQuestion, Shipment
-from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Offer, OfferLine, PurchaseLink
+from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Helper, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders.models import Fill, Order
 from ehrcommerce.commerce.orders.states import MoneyState, OrderState
 from ehrcommerce.disclosure import holds
@@ -45,7 +45,17 @@ def erase_contacts(organization_id: int, at: datetime) -> int:
     contacts = list(found.filter(offer__in=offers).order_by("pk")[:BATCH])
     for contact in contacts:
         blank_contact(contact)
-    return len(contacts)
+    return len(contacts) + _erase_helpers(organization_id, over)
+
+
+def _erase_helpers(organization_id: int, over: QuerySet[Offer]) -> int:
+    """Who acted for a patient, and where their code went. In what relation somebody acted stays: it is part of the proof."""
+    held = Helper.objects.annotate(held=_size("name")).filter(organization_id=organization_id, held__gt=0)
+    offers = _still_over(over.filter(pk__in=held.values("offer_id")), over)
+    helpers = list(held.filter(offer__in=offers).order_by("pk")[:BATCH])
+    for helper in helpers:
+        blank_helper(helper)
+    return len(helpers)
 
 
 def erase_questions(organization_id: int, at: datetime) -> int:
@@ -95,6 +105,12 @@ def blank_contact(contact: Contact) -> None:
     """The row stays, since sessions point to it."""
     contact.value, contact.masked, contact.value_digest = "", "", b""
     contact.save(update_fields=["value", "masked", "value_digest"])
+
+
+def blank_helper(helper: Helper) -> None:
+    """The row stays, since sessions, consents and the audit point to it."""
+    helper.name, helper.value, helper.masked = "", "", ""
+    helper.save(update_fields=["name", "value", "masked"])
 
 
 def _ended(organization_id: int, before: datetime, at: datetime) -> QuerySet[Order]:

@@ -5,13 +5,17 @@ from datetime import datetime
 
 from ehrcommerce.commerce.fulfillment import payloads
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
-from ehrcommerce.disclosure import receipts
+from ehrcommerce.disclosure import consent, receipts
 from ehrcommerce.disclosure.models import Disclosure, DisclosureState
 
 
 def receipt(fulfillment: Fulfillment, *, at: datetime) -> Disclosure:
     """The one receipt of this fulfillment; written when it is first asked for."""
     offer, supplier = fulfillment.order.offer, fulfillment.supplier
+    yes = consent.last(
+        organization_id=fulfillment.organization_id, subject=str(offer.public_id), purpose=fulfillment.kind,
+        recipient=supplier.party,
+    )  # fmt: skip
     return receipts.plan(
         organization_id=fulfillment.organization_id,
         customer_key=offer.customer_key,
@@ -22,6 +26,7 @@ def receipt(fulfillment: Fulfillment, *, at: datetime) -> Disclosure:
         elements=payloads.elements_for(fulfillment.kind, supplier),
         payload_digest=bytes(fulfillment.payload_digest or b""),
         at=at,
+        acting=yes.acting if yes else "",
     )
 
 

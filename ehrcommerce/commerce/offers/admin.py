@@ -58,7 +58,7 @@ class OfferAdmin(ReadOnly):
     search_fields = ["public_id__exact"]
     search_help_text = "Exact id."
     ordering = ["-id"]
-    fields = ["public_id", ("made_by", "language", "created_at")]
+    fields = ["public_id", ("made_by", "language", "created_at"), "needs_helper"]
     readonly_fields = ["public_id"]
     inlines = [LineInline, ContactInline, LinkInline]
 

@@ -53,6 +53,7 @@ class LinkView:
     match_postal_code: bool
     match_family_name: bool
     sends_code: bool
+    helpers: bool
 
     @property
     def page(self) -> str:
@@ -70,12 +71,14 @@ def page_of(state: str, end_reason: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of one answer to "who are you?". `locked`: for good, or, after the order, `today`."""
+    """The result of one answer to "who are you?". `locked`: for good, or, after the order, `today`. `needs_helper`: the
+    patient is a minor."""
 
     matched: bool
     tries_left: int = 0
     locked: bool = False
     today: bool = False
+    needs_helper: bool = False
 
 
 def url_of(link: PurchaseLink) -> str:
@@ -86,7 +89,7 @@ def url_of(link: PurchaseLink) -> str:
 def look(token: str) -> LinkView | None:
     """Find a link by its token; None for any unknown one. One statement, no walls needed, nothing changes."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM ehrc_see_link(%s)", [hash_of(token)])
+        cursor.execute("SELECT * FROM ehrc_read_link(%s)", [hash_of(token)])
         row = cursor.fetchone()
     return LinkView(*row) if row else None
 
@@ -114,7 +117,9 @@ def answer(*, link_id: int, birth_date: str, postal_code: str = "", family_name:
             link.state, link.ended_at, link.end_reason = LinkState.LOCKED, at, "too_many_tries"
     link.save(update_fields=["state", "opened_at", "tries_left", "ended_at", "end_reason"])
     _note_answer(link, matched, "locked" if link.tries_left == 0 else "", at)
-    return Answer(matched=matched, tries_left=link.tries_left, locked=link.tries_left == 0)
+    return Answer(
+        matched=matched, tries_left=link.tries_left, locked=link.tries_left == 0, needs_helper=link.offer.needs_helper
+    )
 
 
 def _after_the_order(link: PurchaseLink, typed: tuple[str, str, str], at: datetime) -> Answer:
@@ -129,7 +134,8 @@ def _after_the_order(link: PurchaseLink, typed: tuple[str, str, str], at: dateti
         link.save(update_fields=["wrong_at", "wrong_that_day"])
     shut = link.shut_on(day)
     _note_answer(link, matched, "locked_today" if shut else "", at)
-    return Answer(matched=matched, tries_left=TRIES_A_DAY - link.wrong_on(day), locked=shut, today=True)
+    left = TRIES_A_DAY - link.wrong_on(day)
+    return Answer(matched=matched, tries_left=left, locked=shut, today=True, needs_helper=link.offer.needs_helper)
 
 
 def _note_answer(link: PurchaseLink, matched: bool, reason: str, at: datetime) -> None:
@@ -158,8 +164,10 @@ def _matches(link: PurchaseLink, birth_date: str, postal_code: str, family_name:
 
 def may_be_printed(recipient: RecipientFacts) -> bool:
     """Whether a patient without phone and e-mail can be recognized on paper alone: no code can be sent, so birth date,
-    family name and postal code must all be on file."""
-    return all((recipient.birth_digest, recipient.family_digest, recipient.postal_digest))
+    family name and postal code must all be on file. Not for a minor, whose helper is known by a code alone."""
+    return not recipient.needs_helper and all(
+        (recipient.birth_digest, recipient.family_digest, recipient.postal_digest)
+    )
 
 
 def mark_verified(*, link_id: int, at: datetime) -> None:

@@ -30,6 +30,9 @@ class Offer(models.Model):
     after = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, related_name="+", help_text="The fill before this one."
     )
+    needs_helper = models.BooleanField(
+        default=False, db_default=False, help_text="The patient was a minor when it was sent: a helper acts for them."
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -142,6 +145,49 @@ class Contact(models.Model):
     def envelope(self) -> uuid.UUID:
         """Whose key seals its values."""
         return self.offer.public_id
+
+
+class Relation(models.TextChoices):
+    """What somebody who acts for a patient is to them: a closed list, so that no words about a person gather here."""
+
+    PARENT = "parent", "Parent"
+    GUARDIAN = "guardian", "Legal guardian"
+    FOSTER_PARENT = "foster_parent", "Foster parent"
+    PARTNER = "partner", "Husband, wife or partner"
+    CHILD = "child", "Son or daughter"
+    RELATIVE = "relative", "Other relative"
+    FRIEND = "friend", "Friend"
+    CAREGIVER = "caregiver", "Caregiver"
+
+
+class Helper(models.Model):
+    """Who acts for the patient of one offer. Of an adult's helper the patient wrote down where a code goes; a minor's has
+    no contact here, since a code goes to one that the clinic has on file."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
+    offer = models.ForeignKey(Offer, on_delete=models.CASCADE, related_name="helpers")
+    relation = models.CharField(max_length=16, choices=Relation.choices)
+    name = SealedText()
+    channel = models.CharField(max_length=8, choices=[("sms", "Text message"), ("email", "E-mail")], blank=True)
+    value = SealedText()
+    masked = models.CharField(max_length=80, blank=True)
+    created_at = models.DateTimeField()
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+    def envelope(self) -> uuid.UUID:
+        """Whose key seals its values."""
+        return self.offer.public_id
+
+    @property
+    def party(self) -> str:
+        """As consents and the audit name them."""
+        return f"helper:{self.public_id}"
 
 
 # Why a link ended whose order was changed in the chart: the clinician may send the new version.

@@ -17,7 +17,8 @@ from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.quantities import how_many
-from ehrcommerce.commerce.offers import links
+from ehrcommerce.commerce.offers import helping, links
+from ehrcommerce.commerce.offers.errors import OfferProblem as OfferProblem
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Delivery, LinkState, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, phrase_of, token_of
 from ehrcommerce.outbox import services as outbox
@@ -33,10 +34,6 @@ _SENDING_LOCK = 0x454F4646  # advisory lock class: "EOFF"
 # Elements whose words may hold an order.
 HOLDING = tuple(f"{row.resource}.{row.element}" for row in derive.EVERYTHING if row.field == "OrderState.held")
 CHANNEL = {"phone": "sms", "email": "email"}
-
-
-class OfferProblem(Exception):
-    """The link was not made. Nothing was sent."""
 
 
 class NothingChosen(OfferProblem):
@@ -128,7 +125,8 @@ def write_offer(
     is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
     An older live link for one of the same orders is superseded. stands: whether an order of a spent link still goes
     on (the room of the orders is above; who does not say counts every spent link). Raises NothingChosen,
-    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands, WordsHeld, ClinicStopped, TooManyLinks.
+    NoRoutingProof, OtherQuantity, NobodyToRecognize, OrderStands, WordsHeld, ClinicStopped, TooManyLinks; for a minor
+    HelpersOff and MinorPrivate.
     """
     if not 1 <= len(lines) <= MAX_LINES:
         raise NothingChosen
@@ -138,6 +136,8 @@ def write_offer(
         raise ClinicStopped
     if rule is None:
         _require_pace(by, at)
+    if recipient.needs_helper:
+        _for_minor(organization, lines)
     alone_with(organization.pk, recipient.customer_key)
     offer = _write_offer(organization, recipient, by, language or recipient.language, at, rule, after)
     for line in lines:
@@ -178,6 +178,13 @@ def _require_pace(by: User, at: datetime) -> None:
         raise TooManyLinks
 
 
+def _for_minor(organization: Organization, lines: Iterable[NewLine]) -> None:
+    """The clinician's page refuses the same before: here is the last line."""
+    helping.require(organization)
+    if any(helping.is_private(organization, kind=line.order.item.kind, sku=line.product.sku) for line in lines):
+        raise helping.MinorPrivate
+
+
 def _delivery(recipient: RecipientFacts, send_to: ContactPoint | None) -> Delivery:
     if send_to is not None:
         return Delivery.MESSAGE
@@ -196,7 +203,7 @@ def _write_offer(
         organization=organization, customer_key=recipient.customer_key, made_by=by, language=language,
         birth_digest=recipient.birth_digest, family_digest=recipient.family_digest,
         postal_digest=recipient.postal_digest, provider_npi=by.npi, created_at=at,
-        by_rule=rule.public_id if rule else None, after=after,
+        by_rule=rule.public_id if rule else None, after=after, needs_helper=recipient.needs_helper,
     )  # fmt: skip
     offer.trust_phrase = phrase_of(str(offer.public_id))
     offer.save()

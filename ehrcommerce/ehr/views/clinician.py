@@ -35,6 +35,10 @@ NOBODY_TO_RECOGNIZE = (
     " e-mail, or what is missing of the three. Nothing was sent."
 )
 
+NO_HELPER_CONTACT = (
+    "A parent or guardian is known by a code, and the chart has no phone or e-mail. Add theirs in the chart. Nothing was sent."
+)
+
 HELD = (
     "{names}: the directions may tell why the patient takes it. Look at the marked words. Let them leave, or leave the order"
     " out. Nothing was sent."
@@ -146,7 +150,9 @@ def send(request: ClinicianRequest, launch_key: str) -> HttpResponse:
     if _of_another(request, reading):
         return _stale(request, reading)
     recipient = reading.page.recipient
-    if not recipient.contacts and not link_services.may_be_printed(recipient):
+    if recipient.needs_helper and not recipient.contacts:
+        form.add_error(None, NO_HELPER_CONTACT)
+    elif not recipient.contacts and not link_services.may_be_printed(recipient):
         form.add_error(None, NOBODY_TO_RECOGNIZE)
     if form.is_valid() and (held := _held(form, reading)):
         form.add_error(None, HELD.format(names=", ".join(row.order.item.name for row in held)))

@@ -38,15 +38,16 @@ class Shop:
     products: dict[str, Product] = field(default_factory=dict)
 
     def offer(
-        self, *items: tuple[str, OrderedItem], contacts: tuple[ContactPoint, ...] = (PHONE, EMAIL), language: str = "en"
-    ) -> PurchaseLink:
+        self, *items: tuple[str, OrderedItem], contacts: tuple[ContactPoint, ...] = (PHONE, EMAIL), language: str = "en",
+        needs_helper: bool = False,
+    ) -> PurchaseLink:  # fmt: skip
         """A link for these products, sent to the first contact."""
         key = "customer-cy"
         recipient = RecipientFacts(
             customer_key=key, birth_digest=identity_digest("birth", key, "1968-03-14"),
             family_digest=identity_digest("family", key, "Rivera"),
             postal_digest=identity_digest("postal", key, "98101"),
-            contacts=contacts, language=language,
+            contacts=contacts, language=language, needs_helper=needs_helper,
         )  # fmt: skip
         lines = [
             offers.NewLine(ChartOrder(item, OrderState("1", "", "active")), self.products[sku], "e_prescription")

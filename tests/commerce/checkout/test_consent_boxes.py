@@ -40,7 +40,7 @@ def test_each_recipient_has_its_own_box_in_a_named_group_and_none_is_ticked(two:
     assert re.search(r"<fieldset[^>]*><legend[^>]*>What we share</legend>", text)
     said = words(page)
     assert "Yes, share with Lakeside Pharmacy" in said
-    assert "It gets: your name, birth date and address" in said
+    assert "It gets: your name, your birth date, your address" in said
     assert "Yes, share with Harbor Devices" in said
 
 

@@ -146,8 +146,8 @@ def test_each_recipient_of_the_order_gets_its_own_yes_with_the_words_that_were_s
     cy = Cy(shop, shop.offer(("MET", METFORMIN), ("GLU", METER)))
     cy.choose()
     text = words(cy.get("/c/price/"))
-    assert "It fills your medicine. It gets: your name, birth date and address" in text
-    assert "It sends your device. It gets: your name and address" in text
+    assert "It fills your medicine. It gets: your name, your birth date, your address, what was ordered" in text
+    assert "It sends your device. It gets: your name, your address, which item to send, and how many, and its size or side" in text
     assert "We do not share your notes" in text
     cy.post("/c/price/", **cy.boxes(), quote=cy.quote())
     assert purposes(cy) == [("device", "Harbor Devices"), ("prescription", "Lakeside Pharmacy")]

@@ -9,47 +9,98 @@ import ehrcommerce.vault.fields
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0001_initial'),
-        ('offers', '0001_initial'),
-        ('orders', '0001_initial'),
-        ('suppliers', '0001_initial'),
+        ("accounts", "0001_initial"),
+        ("offers", "0001_initial"),
+        ("orders", "0001_initial"),
+        ("suppliers", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CheckoutSession',
+            name="CheckoutSession",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('cookie_sha256', models.BinaryField(max_length=32, unique=True)),
-                ('stage', models.CharField(choices=[('code', 'Code'), ('check', 'Check'), ('price', 'Price'), ('where', 'Where'), ('pay', 'Pay'), ('follow', 'Follow')], default='code', max_length=8)),
-                ('level', models.PositiveSmallIntegerField(default=0)),
-                ('language', models.CharField(default='en', max_length=2)),
-                ('code_generation', models.PositiveSmallIntegerField(default=0)),
-                ('code_expires_at', models.DateTimeField(null=True)),
-                ('code_tries_left', models.PositiveSmallIntegerField(default=5)),
-                ('uses_plan', models.BooleanField(null=True)),
-                ('eligibility', ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
-                ('quote', ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
-                ('address_on_file', ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
-                ('ship_to', ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
-                ('started_at', models.DateTimeField()),
-                ('seen_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('ended_at', models.DateTimeField(null=True)),
-                ('code_contact', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='offers.contact')),
-                ('link', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to='offers.purchaselink')),
-                ('messenger', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='suppliers.supplier')),
-                ('order', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='orders.order')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.organization')),
-                ('payer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='suppliers.supplier')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("public_id", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                ("cookie_sha256", models.BinaryField(max_length=32, unique=True)),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("code", "Code"),
+                            ("check", "Check"),
+                            ("price", "Price"),
+                            ("where", "Where"),
+                            ("pay", "Pay"),
+                            ("follow", "Follow"),
+                        ],
+                        default="code",
+                        max_length=8,
+                    ),
+                ),
+                ("level", models.PositiveSmallIntegerField(default=0)),
+                ("language", models.CharField(default="en", max_length=2)),
+                ("code_generation", models.PositiveSmallIntegerField(default=0)),
+                ("code_expires_at", models.DateTimeField(null=True)),
+                ("code_tries_left", models.PositiveSmallIntegerField(default=5)),
+                ("uses_plan", models.BooleanField(null=True)),
+                ("eligibility", ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
+                ("quote", ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
+                ("address_on_file", ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
+                ("ship_to", ehrcommerce.vault.fields.SealedJson(blank=True, default=dict, editable=False)),
+                ("started_at", models.DateTimeField()),
+                ("seen_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                (
+                    "code_contact",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="offers.contact"
+                    ),
+                ),
+                (
+                    "link",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="sessions", to="offers.purchaselink"
+                    ),
+                ),
+                (
+                    "messenger",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="suppliers.supplier",
+                    ),
+                ),
+                (
+                    "order",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.SET_NULL, related_name="+", to="orders.order"
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="accounts.organization"
+                    ),
+                ),
+                (
+                    "payer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="suppliers.supplier",
+                    ),
+                ),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('ended_at', None)), fields=['expires_at'], name='checkout_expiry')],
+                "indexes": [
+                    models.Index(condition=models.Q(("ended_at", None)), fields=["expires_at"], name="checkout_expiry")
+                ],
             },
         ),
     ]

@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 from ehrcommerce.commerce.checkout import services, tracker
+from ehrcommerce.commerce.checkout.acting import label
 from ehrcommerce.commerce.checkout.consents import gains
 from ehrcommerce.commerce.checkout.directions import amount_of
+from ehrcommerce.commerce.checkout.gaining import got
 from ehrcommerce.commerce.checkout.models import Stage
 from ehrcommerce.commerce.checkout.views.guards import (
     READ,
@@ -23,6 +25,7 @@ from ehrcommerce.commerce.checkout.views.guards import (
     page,
     state_page,
 )
+from ehrcommerce.commerce.checkout.views.helper import may_name
 from ehrcommerce.commerce.fulfillment.models import FulfillmentLine, Shipment
 from ehrcommerce.commerce.fulfillment.services import withdraw_consent
 from ehrcommerce.commerce.orders import services as orders
@@ -43,6 +46,7 @@ class Went:
     recipient_name: str
     sent_at: datetime | None
     gets: str
+    acting: str = ""
 
 
 def _order(request: CheckoutRequest) -> Order:
@@ -69,6 +73,7 @@ def follow(request: CheckoutRequest) -> HttpResponse:
         "do_not_use": order.events.filter(code=Code.ORDER_STOPPED, detail__endswith=":has_left").exists(),
         "late_lines": FulfillmentLine.objects.filter(fulfillment__order=order, is_late=True)
         .exclude(fulfillment__state__in=(*FINAL, OrderState.DELIVERED)).order_by("pk"),
+        "may_name": may_name(request.checkout),
         "shipments": Shipment.objects.filter(fulfillment__order=order).order_by("pk"),
     }  # fmt: skip
     return page(request, "follow", values)
@@ -117,13 +122,17 @@ def shared(request: CheckoutRequest) -> HttpResponse:
     session = request.checkout
     subject = str(session.link.offer.public_id)
     suppliers = {row.party: row for row in Supplier.objects.filter(organization_id=session.organization_id)}
+    helpers = {one.party: label(one.relation) for one in session.link.offer.helpers.all()}
     went = [
-        Went(row.recipient_name, row.sent_at, gains(row.purpose, suppliers[row.recipient]))
+        Went(row.recipient_name, row.sent_at, gains(facts) if (facts := got(row)) else "", label(row.acting))
         for row in receipts.of(session.organization_id, subject)
         if row.recipient in suppliers
     ]
     values = {
-        "consents": consent.live(organization_id=session.organization_id, subject=subject),
+        "consents": [
+            (row, label(row.acting), helpers.get(row.recipient, ""))
+            for row in consent.live(organization_id=session.organization_id, subject=subject)
+        ],
         "receipts": went,
         "said": request.GET.get("done") == "1",
     }  # fmt: skip

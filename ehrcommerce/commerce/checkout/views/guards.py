@@ -11,10 +11,13 @@ from django.utils import timezone, translation
 
 from ehrcommerce.accounts.areas import speak
 from ehrcommerce.accounts.models import Organization
+from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.checkout import services
 from ehrcommerce.commerce.checkout.errors import CheckoutOver, LinkOver
 from ehrcommerce.commerce.checkout.models import CheckoutSession, Stage
+from ehrcommerce.commerce.offers import helping
 from ehrcommerce.commerce.offers.links import LinkView
+from ehrcommerce.commerce.offers.services import lines_of
 
 Arguments = ParamSpec("Arguments")
 
@@ -51,9 +54,10 @@ READ, READ_OR_POST = ("GET", "HEAD"), ("GET", "HEAD", "POST")
 
 
 def at_stage(
-    stage: Stage, *, form_only: bool = False
+    stage: Stage | None, *, form_only: bool = False
 ) -> Callable[[PageView[Arguments]], Callable[Concatenate[HttpRequest, Arguments], HttpResponse]]:
-    """The view is called with `request.checkout`, or the patient is shown where they stand.
+    """The view is called with `request.checkout`, or the patient is shown where they stand. No stage: anywhere after the
+    code.
 
     form_only: the address takes forms and has no page of its own; who asks for it (a language switch, a reload, the
     address bar) is led to where they stand.
@@ -71,9 +75,12 @@ def at_stage(
             except LinkOver as ended:
                 return state_page(request, ended.page, status=410)
             speak_with(request, session)
-            if not services.may_see(session, stage) or (form_only and request.method != "POST"):
+            known = session.stage != Stage.CODE if stage is None else services.may_see(session, stage)
+            if not known or (form_only and request.method != "POST"):
                 return redirect(services.home(session))
             request.checkout = session  # type: ignore[attr-defined]
+            if session.helper is not None and _is_hidden(session):
+                return state_page(request, "private", clinic=session.organization, status=403)
             try:
                 return view(request, *args, **kwargs)  # type: ignore[arg-type]
             except LinkOver as ended:  # the chart was read meanwhile
@@ -82,6 +89,19 @@ def at_stage(
         return guarded
 
     return decorate
+
+
+def _is_hidden(session: CheckoutSession) -> bool:
+    """Whether the order holds something that the helper of a minor may not see: the clinic's list of today counts."""
+    offer = session.link.offer
+    if session.stage == Stage.CODE or not offer.needs_helper or not helping.hides(offer, lines_of(offer)):
+        return False
+    audit.record(
+        organization_id=session.organization_id, by=services.actor_of(session), action="helper.hidden",
+        entity=f"checkout:{session.public_id}", at=timezone.now(), outcome="refused", reason=session.acting,
+        customer_key=offer.customer_key,
+    )  # fmt: skip
+    return True
 
 
 def speak_with(request: HttpRequest, session: CheckoutSession) -> None:

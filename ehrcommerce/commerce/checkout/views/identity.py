@@ -2,6 +2,7 @@
 
 GET and HEAD of the link change nothing and show nothing: mail scanners and previews open links before people do."""
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +14,8 @@ from django.utils.translation import ngettext
 
 from ehrcommerce.accounts.areas import speak
 from ehrcommerce.accounts.models import Organization
+from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.checkout import code, services
 from ehrcommerce.commerce.checkout.errors import NoContact, TooManyCodes
 from ehrcommerce.commerce.checkout.forms import CodeForm, WhoForm
@@ -26,8 +29,9 @@ from ehrcommerce.commerce.checkout.views.guards import (
     page,
     state_page,
 )
-from ehrcommerce.commerce.offers import links
+from ehrcommerce.commerce.offers import helping, links
 from ehrcommerce.commerce.offers.links import LinkView
+from ehrcommerce.commerce.offers.models import Helper, Offer
 from ehrcommerce.vault import walls
 
 # A finished link still opens its order, after the same questions.
@@ -49,7 +53,7 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _form(data: Any, found: LinkView) -> WhoForm:
-    return WhoForm(data, postal=found.match_postal_code, family=found.match_family_name)
+    return WhoForm(data, postal=found.match_postal_code, family=found.match_family_name, helpers=found.helpers)
 
 
 def _who(request: HttpRequest, found: LinkView, form: WhoForm) -> HttpResponse:
@@ -68,6 +72,10 @@ def _answer(request: HttpRequest, found: LinkView) -> HttpResponse:
             link_id=found.pk, birth_date=given["birth_date"], postal_code=given.get("postal_code", ""),
             family_name=given.get("family_name", ""), at=at,
         )  # fmt: skip
+        if result.matched and form.is_helper:
+            return _begin_for(request, found, given, result.needs_helper)
+        if result.matched and result.needs_helper:
+            return state_page(request, "needs_helper", clinic=found, status=409)
         if result.matched:
             return _begin(request, found) if found.sends_code else _without_code(request, found)
     if result.locked and result.today:
@@ -86,12 +94,33 @@ def wrong(tries_left: int) -> str:
     return _("That does not match what we have. Check it and try again.") + " " + left
 
 
-def _begin(request: HttpRequest, found: LinkView) -> HttpResponse:
+def _begin_for(request: HttpRequest, found: LinkView, given: dict[str, Any], for_minor: bool) -> HttpResponse:
+    """Somebody acts for the patient: the parent of a minor, or whom an adult named. Anybody else is told how that is done."""
+    at, holder = timezone.now(), Actor("patient", str(found.public_id))
+    offer = Offer.objects.select_related("organization").get(links=found.pk)
+    said = {"name": given["helper_name"].strip(), "relation": given["relation"]}
+    try:
+        helper = _helper(offer, said, for_minor, holder, at)
+    except helping.HelperProblem:
+        audit.record(
+            organization_id=found.organization_id, by=holder, action="helper.refused", entity=f"link:{found.public_id}",
+            at=at, purpose="identity", outcome="refused", reason=said["relation"], customer_key=offer.customer_key,
+        )  # fmt: skip
+        return state_page(request, "not_helper", clinic=found, status=403)
+    return _begin(request, found, helper)
+
+
+def _helper(offer: Offer, said: dict[str, str], for_minor: bool, by: Actor, at: datetime) -> Helper:
+    """Raises helping.HelperProblem."""
+    return helping.act_for_minor(offer=offer, **said, by=by, at=at) if for_minor else helping.named(offer=offer, **said)
+
+
+def _begin(request: HttpRequest, found: LinkView, helper: Helper | None = None) -> HttpResponse:
     at = timezone.now()
     try:
         session, cookie = code.begin_session(
             organization_id=found.organization_id, link_id=found.pk, language=language(), at=at,
-            wants_data=wants_data(request),
+            wants_data=wants_data(request), helper=helper,
         )  # fmt: skip
         sent = code.send(session, at=at)
     except TooManyCodes:
@@ -158,7 +187,7 @@ def _said(verdict: code.Verdict, session: CheckoutSession) -> str:
 def _code_values(request: CheckoutRequest, form: CodeForm) -> dict[str, Any]:
     session = request.checkout
     return {
-        "form": form, "contact": session.code_contact, "minutes": code.MINUTES,
+        "form": form, "contact": code.reached_at(session), "minutes": code.MINUTES,
         "more": session.code_generation < code.SENDS, "again": request.GET.get("again", ""),
     }  # fmt: skip
 

@@ -27,6 +27,7 @@ from ehrcommerce.commerce.checkout.views.guards import (
     page,
     state_page,
 )
+from ehrcommerce.commerce.checkout.views.helper import may_name
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.offers.services import lines_of
 from ehrcommerce.commerce.orders import pricing
@@ -74,7 +75,7 @@ def check(request: CheckoutRequest) -> HttpResponse:
     if request.method != "POST":
         current.require(session, at=at)
     payer = coverage.payer_of(session, at)
-    words = consents.words([(table.ELIGIBILITY, payer)]) if payer else None
+    words = consents.words([(table.ELIGIBILITY, payer)], acting=session.acting) if payer else None
     mark = words.recipients[0].mark if words else ""
     form = ChoiceForm(request.POST if request.method == "POST" else None, mark=mark)
     if form.is_bound and form.is_valid():
@@ -131,7 +132,7 @@ def price(request: CheckoutRequest) -> HttpResponse:
         form.add_error(None, _("Your price changed while you were here. Look at it once more."))
     values = {
         "form": form, "quote": quote, "answer": coverage.answer_of(session), "words": words,
-        "items": items_of(lines_of(session.link.offer)), "plan": quotes.plan_words(quote),
+        "items": items_of(lines_of(session.link.offer)), "plan": quotes.plan_words(quote), "may_name": may_name(session),
     }  # fmt: skip
     return page(request, "price", values, status=422 if form.errors else 200)
 
@@ -146,7 +147,7 @@ def _supplier_words(session: CheckoutSession) -> Words:
         if not state:
             raise
         wanted = _suppliers(session, lines, "")  # the address page says which state does not work
-    return consents.words(wanted)
+    return consents.words(wanted, acting=session.acting)
 
 
 def _suppliers(session: CheckoutSession, lines: list[OfferLine], state: str) -> list[tuple[str, Supplier]]:

@@ -57,12 +57,20 @@ def of_the_person(view: DataView) -> Callable[[HttpRequest], HttpResponse]:
         if session.level not in KNOWN:
             _refused(session, "link_only", at)
             return state_page(request, "unproven", clinic=session.organization, status=403)
+        if session.helper is not None:
+            return _not_a_helper(request, session, at)
         if not is_fresh(session, at):
             _refused(session, "not_fresh", at)
             return page(request, "data_prove", {}, status=403)  # type: ignore[arg-type]
         return view(request)  # type: ignore[arg-type]
 
     return guarded
+
+
+def _not_a_helper(request: HttpRequest, session: CheckoutSession, at: datetime) -> HttpResponse:
+    """All that is held of a person is more than one order: who acts for them asks the clinic, which looks at their right."""
+    _refused(session, "helper", at)
+    return state_page(request, "not_yours", clinic=session.organization, status=403)
 
 
 def _refused(session: CheckoutSession, why: str, at: datetime) -> None:
@@ -124,6 +132,8 @@ def prove(request: HttpRequest) -> HttpResponse:
     if session.level not in KNOWN:
         _refused(session, "link_only", timezone.now())
         return state_page(request, "unproven", clinic=session.organization, status=403)
+    if session.helper is not None:
+        return _not_a_helper(request, session, timezone.now())
     return redirect(reverse("checkout:link", args=[token_of(session.link)]) + "?for=data")
 
 
