@@ -4,9 +4,10 @@ Also what their numbers say: which are missing, and when the EHR began to count 
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
+from django.db.models import Case, F, Value, When
 
 from ehrcommerce.ehr.handles import chart_key
 from ehrcommerce.ehr.models import EhrConnection, Notification, PollingWatermark, Subscription, SubscriptionState
@@ -16,34 +17,55 @@ from ehrcommerce.outbox import services as outbox
 KEPT = timedelta(days=30)
 DRAIN = "ehr.events"
 BATCH = 5000
+FRESH = timedelta(seconds=1)
+_BELL_LOCK = 0x45485242  # advisory lock class: "EHRB"
 
 
-@transaction.atomic
 def take(row: Subscription, heard: Heard, at: datetime) -> None:
-    """One notification. Nothing is read from the EHR here, and nothing is acted on: a row, and a bell after commit."""
-    if heard.hints:
-        write(row.connection, heard.hints, subscription=row, at=at)
-    _count(row, heard, at)
-    if heard.look:
-        look_soon(row.connection, row.types, at)
+    """One notification. Nothing is read from the EHR here, and nothing is acted on: a row, and a bell after commit.
+
+    Many come at once, so no two of them wait for each other's commit to reach the disk: what must not be lost is committed
+    first, without a lock; what is counted is locked for a moment and need not be on the disk, since a count that a crash
+    took back shows as a gap whose events are there."""
+    with transaction.atomic():
+        if heard.hints:
+            write(row.connection, heard.hints, subscription=row, at=at)
+        if heard.look:
+            look_soon(row.connection, row.types, at)
+    if heard.kind != HANDSHAKE and not heard.in_error and not (row.counted and heard.numbers):
+        _hear(row, heard, at)
+        return
+    alone = not connection.in_atomic_block
+    with transaction.atomic():
+        if alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL synchronous_commit TO off")
+        _count(row, heard, at)
 
 
-def write(connection: EhrConnection, hints: Iterable[Hint], *, subscription: Subscription | None, at: datetime) -> None:
-    """INSERT ... ON CONFLICT DO NOTHING for all of them, and one bell."""
-    rows = {bytes(one.dedupe_sha256): one for one in (_row(connection, hint, subscription, at) for hint in hints)}
+def write(ehr: EhrConnection, hints: Iterable[Hint], *, subscription: Subscription | None, at: datetime) -> None:
+    """INSERT ... ON CONFLICT DO NOTHING for all of them, and one bell after the commit."""
+    rows = {bytes(one.dedupe_sha256): one for one in (_row(ehr, hint, subscription, at) for hint in hints)}
     if not rows:
         return
     # In one order for all: two notifications with the same events wait for each other, and never in a circle.
     Notification.objects.bulk_create([rows[key] for key in sorted(rows)], ignore_conflicts=True)
-    ring(connection, at)
+    transaction.on_commit(partial(ring, ehr, at))
 
 
-def ring(connection: EhrConnection, at: datetime) -> None:
-    """One look at the inbox of this connection; a hundred rings before it begins are one."""
+@transaction.atomic
+def ring(ehr: EhrConnection, at: datetime) -> None:
+    """One look at the inbox of this connection; a hundred rings before it begins are one.
+
+    Whoever finds somebody else at it may go: that look begins after a commit that is still to come, and sees what this one
+    committed before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_BELL_LOCK, ehr.pk % 2**31])
+        if not cursor.fetchone()[0]:
+            return
     outbox.plan_next(
-        kind=DRAIN, subject=str(connection.public_id), organization_id=connection.organization_id, at=at,
-        even_if_running=True,
-    )  # fmt: skip
+        kind=DRAIN, subject=str(ehr.public_id), organization_id=ehr.organization_id, at=at, even_if_running=True
+    )
 
 
 def _row(connection: EhrConnection, hint: Hint, subscription: Subscription | None, at: datetime) -> Notification:
@@ -83,6 +105,16 @@ def _count(row: Subscription, heard: Heard, at: datetime) -> None:
     if heard.newest_at and (locked.newest_event_at is None or heard.newest_at > locked.newest_event_at):
         locked.newest_event_at = min(heard.newest_at, at)
     locked.save()
+
+
+def _hear(row: Subscription, heard: Heard, at: datetime) -> None:
+    """Nothing is counted: that it was heard is written by one statement, and not more than about once a second, so that a
+    hundred at once do not queue up for one row."""
+    fresh = row.heard_at is not None and timedelta(0) <= at - row.heard_at < FRESH
+    if fresh and not heard.dropped and row.state != SubscriptionState.SILENT:
+        return
+    woken = Case(When(state=SubscriptionState.SILENT, then=Value(SubscriptionState.ACTIVE)), default=F("state"))
+    Subscription.objects.filter(pk=row.pk).update(heard_at=at, dropped=F("dropped") + heard.dropped, state=woken)
 
 
 def _number(row: Subscription, numbers: Sequence[int], newest_at: datetime | None, at: datetime) -> None:
