@@ -22,7 +22,9 @@ class Reply:
         return 200 <= self.status < 300
 
 
-def send(url: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> Reply:
+def send(
+    url: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST", most: int = LARGEST_ANSWER
+) -> Reply:
     """Send it once."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
@@ -32,7 +34,7 @@ def send(url: str, body: bytes, headers: Mapping[str, str], *, method: str = "PO
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         line.request(method, target, body, dict(headers))
         answer = line.getresponse()
-        return Reply(status=answer.status, body=answer.read(LARGEST_ANSWER).decode(errors="replace"))
+        return Reply(status=answer.status, body=answer.read(most).decode(errors="replace"))
     except (OSError, http.client.HTTPException) as fault:
         return Reply(status=0, body=type(fault).__name__)
     finally:

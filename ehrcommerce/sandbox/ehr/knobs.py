@@ -198,8 +198,10 @@ EVENTS: Final[dict[str, Knob]] = {
     "events_count_from": Knob(0),
     "events_operation": _one_of("honor", "refuse"),
     "status_operation": _one_of("honor", "refuse"),
+    "cds_base": Knob(""),
 }
-"""What it tells by itself: every n-th event is lost, comes so many times, so much later, each second one after the next."""
+"""What it tells by itself: every n-th event is lost, comes so many times, so much later, each second one after
+the next. And below which address the CDS services are that it asks."""
 
 KNOBS: Final[dict[str, Knob]] = {**EVERYWHERE, **DISCOVERY, **ID_TOKEN, **AUTHORIZE, **TOKEN, **FHIR, **EVENTS}
 USUAL: Final[dict[str, Any]] = {name: knob.usual for name, knob in KNOBS.items()}

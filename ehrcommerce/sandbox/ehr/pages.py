@@ -15,7 +15,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from ehrcommerce.sandbox.ehr import answers, fhir_store, launches, orders, surroundings
+from ehrcommerce.sandbox.ehr import answers, cds_client, fhir_store, launches, orders, surroundings
 from ehrcommerce.sandbox.ehr import chart as charts
 from ehrcommerce.sandbox.ehr.models import EhrUser, Launch, Resource
 from ehrcommerce.sandbox.ehr.signing_in import clinician_required, sign_in, signed_in
@@ -101,14 +101,16 @@ def patients(request: HttpRequest, user: EhrUser) -> HttpResponse:
     return render(request, "sandbox/patients.html", {"user": user, "rows": rows[:300], "total": len(rows), "q": search})
 
 
-def _patient(patient_id: str) -> Resource:
+def patient_of(patient_id: str) -> Resource:
+    """The living Patient. Raises Http404."""
     row = fhir_store.find("Patient", patient_id)
     if row is None or row.deleted:
         raise Http404
     return row
 
 
-def _chart_words(user: EhrUser, row: Resource) -> dict[str, Any]:
+def chart_words(user: EhrUser, row: Resource) -> dict[str, Any]:
+    """What the head of each page of a chart needs."""
     return {"user": user, "banner": charts.banner(fhir_store.content(row), on=timezone.localdate())}
 
 
@@ -117,14 +119,28 @@ def _chart_words(user: EhrUser, row: Resource) -> dict[str, Any]:
 @require_safe
 def chart(request: HttpRequest, user: EhrUser, patient_id: str) -> HttpResponse:
     """Orders by kind, coverage, and what the app reported back."""
-    row = _patient(patient_id)
-    shown = _chart_words(user, row) | {
+    row = patient_of(patient_id)
+    shown = chart_words(user, row) | {
         "sections": charts.sections(patient_id),
         "coverages": charts.coverages(patient_id),
         "tasks": charts.tasks(patient_id),
         "stale": "stale" in request.GET,
+        "advised": bool(cds_client.base()),
+        "cards": _advice(request, patient_id),
     }
     return render(request, "sandbox/chart.html", shown)
+
+
+def _advice(request: HttpRequest, patient_id: str) -> list[dict[str, str]]:
+    """What a service said of the order that was signed just now: shown once."""
+    advice = request.session.get("advice") or {"order": "/", "cards": []}
+    kind, _, order_id = advice["order"].partition("/")
+    row = fhir_store.find(kind, order_id)
+    if row is None or row.patient != patient_id or row.status == "draft":
+        return []
+    del request.session["advice"]
+    cards: list[dict[str, str]] = advice["cards"]
+    return cards
 
 
 @clinician_required
@@ -132,7 +148,7 @@ def chart(request: HttpRequest, user: EhrUser, patient_id: str) -> HttpResponse:
 @require_POST
 def launch(request: HttpRequest, user: EhrUser, patient_id: str) -> HttpResponse:
     """Open the app for this patient, with the orders that are ticked: in the chart, or in a window of its own."""
-    row = _patient(patient_id)
+    row = patient_of(patient_id)
     known = set(Resource.objects.filter(patient=row.fhir_id, type__in=orders.KINDS).values_list("type", "fhir_id"))
     ticked = [name for name in request.POST.getlist("order") if tuple(name.split("/", 1)) in known]
     begun, url = launches.begin(user=user, patient=row.fhir_id, orders=ticked, at=timezone.now())
@@ -146,15 +162,16 @@ def launch(request: HttpRequest, user: EhrUser, patient_id: str) -> HttpResponse
 @require_safe
 def app(request: HttpRequest, user: EhrUser, patient_id: str, value: str) -> HttpResponse:
     """The app, framed in the chart."""
-    row = _patient(patient_id)
+    row = patient_of(patient_id)
     begun = Launch.objects.filter(value=value, patient=patient_id, user=user, expires_at__gt=timezone.now()).first()
     if begun is None:
         return redirect("ehr-chart", patient_id=patient_id)
-    shown = _chart_words(user, row) | {"launch_url": launches.address(begun), "count": len(begun.orders)}
+    shown = chart_words(user, row) | {"launch_url": launches.address(begun), "count": len(begun.orders)}
     return render(request, "sandbox/app.html", shown)
 
 
-def _order(patient_id: str, kind: str, order_id: str) -> Resource:
+def order_of(patient_id: str, kind: str, order_id: str) -> Resource:
+    """One order of this chart. Raises Http404."""
     row = fhir_store.find(kind, order_id) if kind in orders.KINDS else None
     if row is None or row.deleted or row.patient != patient_id:
         raise Http404
@@ -166,7 +183,7 @@ def _order(patient_id: str, kind: str, order_id: str) -> Resource:
 @require_POST
 def act(request: HttpRequest, user: EhrUser, patient_id: str, kind: str, order_id: str) -> HttpResponse:
     """Sign, hold, resume or stop one order."""
-    row = _order(patient_id, kind, order_id)
+    row = order_of(patient_id, kind, order_id)
     target = reverse("ehr-chart", args=[patient_id])
     try:
         orders.act(row, request.POST.get("action", ""), by=user, at=timezone.now())
@@ -179,7 +196,7 @@ def act(request: HttpRequest, user: EhrUser, patient_id: str, kind: str, order_i
 @csrf_protect
 def change(request: HttpRequest, user: EhrUser, patient_id: str, kind: str, order_id: str) -> HttpResponse:
     """Another quantity or dosage."""
-    row = _order(patient_id, kind, order_id)
+    row = order_of(patient_id, kind, order_id)
     mistake = ""
     if request.method == "POST":
         target = reverse("ehr-chart", args=[patient_id])
@@ -191,7 +208,7 @@ def change(request: HttpRequest, user: EhrUser, patient_id: str, kind: str, orde
         except ValueError as wrong:
             mistake = str(wrong)
     order = fhir_store.content(row)
-    shown = _chart_words(user, _patient(patient_id)) | {
+    shown = chart_words(user, patient_of(patient_id)) | {
         "order": charts.order_row(row, order, charts.named_in(order)),
         "quantity": orders.quantity_holder(order).get("value", ""),
         "mistake": mistake,
@@ -214,7 +231,7 @@ def pick(request: HttpRequest) -> HttpResponse:
     if user is None or place is None:
         return redirect("ehr-login")
     if request.method == "POST":
-        row = _patient(request.POST.get("patient", ""))
+        row = patient_of(request.POST.get("patient", ""))
         profile = place["profile"] or ""
         begun = Launch.begin(user=user, patient=row.fhir_id, orders=[], at=timezone.now(), profile=profile)
         fields = [*parse_qsl(urlsplit(waiting).query, keep_blank_values=True), ("launch", begun.value)]

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from ehrcommerce.sandbox.ehr import control, control_events, discovery, fhir_views, oauth_views, pages
+from ehrcommerce.sandbox.ehr import control, control_events, discovery, fhir_views, oauth_views, pages, signing_page
 
 AUTH: list[URLPattern | URLResolver] = [
     path("authorize", oauth_views.authorize),
@@ -40,6 +40,8 @@ urlpatterns = [
     path("ehr/chart/<str:patient_id>/launch", pages.launch, name="ehr-launch"),
     path("ehr/chart/<str:patient_id>/app/<str:value>/", pages.app, name="ehr-app"),
     path("ehr/chart/<str:patient_id>/<str:kind>/<str:order_id>/", pages.change, name="ehr-change"),
+    path("ehr/chart/<str:patient_id>/card", signing_page.open_card, name="ehr-card"),
+    path("ehr/chart/<str:patient_id>/<str:kind>/<str:order_id>/sign", signing_page.sign, name="ehr-sign"),
     path("ehr/chart/<str:patient_id>/<str:kind>/<str:order_id>/act", pages.act, name="ehr-act"),
     path("auth/", include(AUTH)),
     path("fhir/R4", fhir_views.base),

@@ -164,7 +164,7 @@ def test_who_does_not_shake_hands_is_told_nothing(ehr: SmartClient, ear: Ear) ->
     name = own.send("POST", "Subscription", wanted(ehr, ear)).json()["id"]
     until(lambda: ear.came)
     change(ehr)
-    messages = ehr.control(f"messages?subscription={name}", method="GET")["messages"]
+    messages = ehr.control(f"notices?subscription={name}", method="GET")["messages"]
     ehr.control("subscriptions", {"name": name}, method="DELETE")
     ehr.register()
     assert [one["kind"] for one in messages] == ["handshake"]
@@ -338,7 +338,7 @@ def test_what_was_told_can_be_told_again(ehr: SmartClient, ear: Ear, told: Calla
     change(ehr)
     until(ear.events)
     name = own.subscription  # type: ignore[attr-defined]
-    assert ehr.control("messages", {"subscription": name})["again"] == 1
+    assert ehr.control("notices", {"subscription": name})["again"] == 1
     until(lambda: len(ear.events()) == 2)
     assert len({one.event["event-number"] for one in ear.events()}) == 1
 
