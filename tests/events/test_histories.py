@@ -3,6 +3,7 @@ in the order of its versions; and one look at everything makes up for all that w
 
 500 histories in each run, 10,000 in the night; faults that are put into the program are found by a few dozen."""
 
+import re
 from collections.abc import Callable
 from random import Random
 from typing import Any
@@ -168,7 +169,7 @@ def sweep_finds_nothing(patch: pytest.MonkeyPatch) -> None:
 
 def patients_are_not_heard(patch: pytest.MonkeyPatch) -> None:
     """A merge is an event about nobody."""
-    patch.setattr(schemes, "_LOCAL", schemes.re.compile(r"(DeviceRequest)/([A-Za-z0-9\-.]{1,64})(?:/_history/(.*))?"))
+    patch.setattr(schemes, "_LOCAL", re.compile(r"(DeviceRequest)/([A-Za-z0-9\-.]{1,64})(?:/_history/(.*))?"))
 
 
 FAULTS: list[Callable[[pytest.MonkeyPatch], None]] = [

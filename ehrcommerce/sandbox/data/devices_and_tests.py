@@ -175,6 +175,25 @@ def _kits(today: date) -> list[Resource]:
             5,
             why=("Vitamin D deficiency", "E55.9"),
         ),
+        # Not signed yet: once somebody signs them, a rule of the demo clinic sends the kit by itself.
+        _service(
+            "tobias-ferritin-draft",
+            who.TOBIAS,
+            (LOINC, "2276-4", "Ferritin [Mass/volume] in Serum or Plasma"),
+            today,
+            1,
+            why=("Iron deficiency", "E61.1"),
+            status="draft",
+        ),
+        _service(
+            "tobias-vitamin-d-draft",
+            who.TOBIAS,
+            (LOINC, "62292-8", "25-hydroxyvitamin D3+25-hydroxyvitamin D2 [Mass/volume] in Serum or Plasma"),
+            today,
+            1,
+            why=("Vitamin D deficiency", "E55.9"),
+            status="draft",
+        ),
         _service(
             "grace-fit-kit",
             who.GRACE,

@@ -69,6 +69,8 @@ EXPECTED: dict[str, str] = {
     "MedicationRequest/tobias-losartan-cancelled": "not_active",
     "MedicationRequest/tobias-warfarin-error": "entered_in_error",
     "DeviceRequest/tobias-nebulizer-revoked": "not_active",
+    "ServiceRequest/tobias-ferritin-draft": "draft",
+    "ServiceRequest/tobias-vitamin-d-draft": "draft",
     # Grace Adeyemi, payer cannot be reached
     "MedicationRequest/grace-amlodipine": SELLABLE,
     "MedicationRequest/grace-allopurinol": "no_price",

@@ -21,11 +21,12 @@ from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog import rules
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import ShippingRule, TaxRule
-from ehrcommerce.ehr.models import EhrConnection, PollingWatermark, Scheme, Subscription
+from ehrcommerce.ehr.models import EhrConnection, HookClient, PollingWatermark, Scheme, Subscription
 from ehrcommerce.suppliers.models import Port, Supplier
 from ehrcommerce.vault import walls
 from ehrcommerce.wire.client import Partner, ask
 from ehrcommerce.workbench.demo_catalog import PRODUCTS
+from ehrcommerce.workbench.management.demo_rules import automate
 
 OVERLAP = timedelta(minutes=2)
 ORDER_TYPES = "MedicationRequest DeviceRequest ServiceRequest"
@@ -51,7 +52,7 @@ class Command(BaseCommand):
     help = "Load the demo clinic, its sandbox EHR and partners, the catalog and an administrator. Safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--events", action="store_true", help="let the EHR tell of changes, and look for them too")
+        parser.add_argument("--events", action="store_true", help="the EHR tells of changes, and two rules act on them")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX_URL:
@@ -70,6 +71,8 @@ class Command(BaseCommand):
         self._call_back()
         if options["events"]:
             self._listen(connection)
+            self._advise(connection)
+            automate(connection, Supplier.objects.get(public_id=supplier_id(Port.KIT)), at=timezone.now())
         self.stdout.write(json.dumps({"admin": self._administrators(organization)}))
         walls.leave()
 
@@ -122,6 +125,18 @@ class Command(BaseCommand):
                 },
             )  # fmt: skip
 
+    def _advise(self, connection: EhrConnection) -> None:
+        """Before an order is signed the EHR asks us for a card."""
+        sandbox = settings.SANDBOX_URL.rstrip("/")
+        HookClient.objects.update_or_create(
+            connection=connection,
+            defaults={
+                "organization_id": connection.organization_id, "enabled": True, "hooks": "order-sign", "issuer": sandbox,
+                "jku": f"{sandbox}/auth/jwks",
+            },
+        )  # fmt: skip
+        self._tell("control/knobs", {"cds_base": f"{settings.CLINIC_URL}/hooks/cds/{connection.slug}"})
+
     def _supplier(
         self, organization: Organization, port: str, adapter: str, path: str, name: str, birth_date: bool
     ) -> Supplier:
@@ -152,11 +167,14 @@ class Command(BaseCommand):
         paths = {"pharmacy": Port.PHARMACY, "devices": Port.DEVICE, "lab": Port.KIT}
         addresses = {name: f"{settings.BASE_URL}/hooks/supplier/{supplier_id(port)}/" for name, port in paths.items()}
         addresses["payment"] = f"{settings.BASE_URL}/hooks/payment/{supplier_id(Port.PAYMENT)}/"
+        self._tell("control/callbacks", addresses)
+
+    def _tell(self, path: str, what: dict[str, str]) -> None:
         sandbox = Partner("sandbox", settings.SANDBOX_URL)
         headers = {"Content-Type": "application/json", "X-Sandbox-Control": settings.SANDBOX_CONTROL_TOKEN}
-        answer = ask(sandbox, "POST", "control/callbacks", headers=headers, body=json.dumps(addresses).encode())
+        answer = ask(sandbox, "POST", path, headers=headers, body=json.dumps(what).encode())
         if not answer.ok:
-            raise CommandError(f"The sandbox did not take the callback addresses (HTTP {answer.status}).")
+            raise CommandError(f"The sandbox did not take {path} (HTTP {answer.status}).")
 
     def _agreement(self, organization: Organization, party: str, name: str, services: str) -> None:
         Agreement.objects.get_or_create(
