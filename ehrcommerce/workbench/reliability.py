@@ -7,6 +7,7 @@ invariant does not hold; its journals are kept, and named."""
 import argparse
 import json
 import os
+import secrets
 import sys
 import tempfile
 import time
@@ -35,20 +36,41 @@ def main(arguments: list[str]) -> int:
         PAGE.write_text(promises.page(ROOT / "tests"))
         say("docs/reliability.md says what the tests say.")
         return 0
-    place = Path(tempfile.mkdtemp(prefix="prove-reliability-"))
-    os.environ[WHERE] = str(place / "told.jsonl")
     if asked.seed is not None:
         os.environ[SEED] = str(asked.seed)
     if asked.nightly:
         os.environ[SHARD] = asked.shard
+        place = shard_place(asked)
+    else:
+        place = Path(tempfile.mkdtemp(prefix="prove-reliability-"))
+    os.environ[WHERE] = str(place / "told.jsonl")
     began = time.monotonic()
     words = ["tests/crash", "-q", "--no-header", "-p", "no:cacheprovider", *(["--nightly"] if asked.nightly else [])]
     code = int(pytest.main(words))
     told = read(place / "told.jsonl")
     print(table(told, seconds=time.monotonic() - began, passed=code == 0))
     if code:
-        print(f"Journals and logs of what failed: {place}\nAgain: python3 manage.py prove_reliability --seed {seed()}")
+        night = f" --nightly --shard {asked.shard}" if asked.nightly else ""
+        print(
+            f"Journals and logs of what failed: {place}\n"
+            f"Again: python3 manage.py prove_reliability --seed {seed()}{night}"
+        )
     return 1 if code else 0
+
+
+def shard_place(asked: argparse.Namespace) -> Path:
+    """Where a shard of a night writes what it did: the same words after a kill go on where they were, round by round."""
+    if SEED not in os.environ:
+        os.environ[SEED] = str(secrets.randbelow(100_000))
+    place = ROOT / ".prove" / f"night-{seed()}-{asked.shard.replace('/', 'of')}"
+    place.mkdir(parents=True, exist_ok=True)
+    done = len(read(place / "told.jsonl"))
+    say(
+        f"Seed {seed()}, shard {asked.shard}"
+        + (f": goes on after {done} lines of an earlier run" if done else "")
+        + f". To go on after a stop: prove_reliability --nightly --seed {seed()} --shard {asked.shard}"
+    )
+    return place
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

@@ -1,11 +1,11 @@
 """Whoever wishes a running system ill: one small trouble after the other, in an order that the seed chooses, each of them
 one that life brings as well."""
 
-import os
+import itertools
 import random
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import psycopg
 
@@ -22,13 +22,21 @@ END_SESSIONS = (
 )
 
 
+def schedule(acts: Iterable[str], number: int) -> Iterator[tuple[float, str]]:
+    """Which act follows which, and after what pause: all of them in turn, so that none is left out. The seed decides."""
+    choice, order = random.Random(number), list(acts)
+    choice.shuffle(order)
+    for act in itertools.cycle(order):
+        yield choice.uniform(0.4, 1.6), act
+
+
 class Nemesis:
     """Works in a thread until `end`, and leaves everything running."""
 
     def __init__(self, town: Town) -> None:
         self.town = town
         self.done = dict.fromkeys(self._acts(), 0)
-        self._ends, self._choice = threading.Event(), random.Random(seed())
+        self._ends = threading.Event()
         self._frozen: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._work, name="nemesis", daemon=True)
 
@@ -56,15 +64,12 @@ class Nemesis:
         }
 
     def _work(self) -> None:
-        """All of them in turn, so that none is left out, with pauses by the seed."""
-        acts = list(self._acts().items())
-        self._choice.shuffle(acts)
-        number = 0
-        while not self._ends.wait(self._choice.uniform(0.4, 1.6)):
-            name, act = acts[number % len(acts)]
-            act()
+        acts = self._acts()
+        for pause_s, name in schedule(acts, seed()):
+            if self._ends.wait(pause_s):
+                return
+            acts[name]()
             self.done[name] += 1
-            number += 1
 
     @staticmethod
     def _quietly(act: Callable[[], object]) -> None:
@@ -98,8 +103,3 @@ class Nemesis:
     @property
     def faults(self) -> int:
         return sum(self.done.values())
-
-
-def is_busy() -> bool:
-    """Whether this machine does so much beside the test that a process may not get its turn for seconds."""
-    return os.getloadavg()[0] > 2 * (os.cpu_count() or 1)

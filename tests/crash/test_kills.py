@@ -13,13 +13,14 @@ from ehrcommerce.workbench.rotation import SEED, WHOLE, rotating, seed
 from tests.crash.oracle import Oracle, Verdict
 from tests.crash.people import Buyer, GaveUp, find_order, finish, new_buyer, send_link, walk
 from tests.crash.registry import POINTS
-from tests.crash.told import keep, tell
+from tests.crash.told import done_before, keep, tell
 from tests.crash.town import Town
 from tests.journeys.cast import Desk
 from tests.journeys.database import Database
 
 SHARD = "EHRC_PROOF_SHARD"
 KILLS_A_NIGHT = 1500
+MORE_ROUNDS = 4
 IN_FOUR_RUNS = -(-len(POINTS) // 4)
 WANTED = [
     ("prescription", "delivered", True), ("prescription", "refunded", True), ("device", "refused", False),
@@ -89,16 +90,26 @@ def rounds(nightly: bool) -> list[tuple[list[str], int]]:
 def test_whoever_dies_wherever_each_order_ends_once_and_paid_to_the_cent(
     town: Town, desk: Desk, database: Database, pytestconfig: pytest.Config
 ) -> None:
-    for armed, at_hit in rounds(pytestconfig.getoption("--nightly")):
-        town.forget()
+    for number, (armed, at_hit) in enumerate(rounds(pytestconfig.getoption("--nightly"))):
+        if f"kills {number}" in done_before():
+            continue
+        town.calm()
         since = time.time()
         town.arm(dict.fromkeys(armed, at_hit))
         buyers = buy(town, desk, database, WANTED * at_hit)
+        for _ in range(MORE_ROUNDS):
+            # Where a question was asked early it need not be asked again: some places are passed by a few orders only.
+            if not town.waiting():
+                break
+            buyers += buy(town, desk, database, WANTED)
         left = town.disarm()
         verdict = judge(town, buyers, since)
-        tell("kills", **verdict.counts, kills=town.kills(), recovery_s=slowest_recovery(town, database), left=left)
         assert left == [], f"seed {seed()}: nobody came by {left}"
         assert town.kills() == len(armed)
+        tell(
+            "kills", **verdict.counts, kills=town.kills(), recovery_s=slowest_recovery(town, database), left=left,
+            round=f"kills {number}",
+        )  # fmt: skip
 
 
 def test_four_runs_whose_seeds_follow_each_other_take_every_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +123,11 @@ def test_four_runs_whose_seeds_follow_each_other_take_every_point(monkeypatch: p
     assert sum(len(armed) for armed, _ in rounds(nightly=True)) >= KILLS_A_NIGHT
 
 
-def test_every_name_in_the_registry_is_a_place_that_is_reached(town: Town) -> None:
-    """After the journeys of the test before, which walk every ending."""
+def test_every_name_in_the_registry_is_a_place_that_is_reached(town: Town, desk: Desk, database: Database) -> None:
+    """By the journeys of whatever test was before, or else by its own."""
+    for _ in range(MORE_ROUNDS):
+        if set(POINTS) <= town.reached():
+            break
+        buy(town, desk, database, WANTED)
     assert set(POINTS) - town.reached() == set()
     assert len(POINTS) >= 60

@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,18 @@ def tell(what: str, **facts: Any) -> None:
             file.write(json.dumps({"what": what, **facts}) + "\n")
 
 
-def keep(name: str, text: str) -> Path | None:
+def done_before() -> set[str]:
+    """Names of the rounds that an earlier run of the same shard and seed came through."""
+    path = os.environ.get(WHERE)
+    if not path or not Path(path).exists():
+        return set()
+    rows = [json.loads(line) for line in Path(path).read_text().splitlines()]
+    return {str(row["round"]) for row in rows if "round" in row}
+
+
+def keep(name: str, text: str) -> Path:
     """The journals of a failure, where they stay."""
-    if not (path := os.environ.get(WHERE)):
-        return None
-    kept = Path(path).parent / f"{name}.txt"
+    path = os.environ.get(WHERE)
+    kept = (Path(path).parent if path else Path(tempfile.mkdtemp(prefix="ehrc-crash-"))) / f"{name}.txt"
     kept.write_text(text)
     return kept

@@ -50,3 +50,21 @@ def test_a_mark_belongs_to_its_test_or_to_the_whole_file(tmp_path: Path) -> None
     assert promises.marked(tmp_path) == {
         "P4": ["test_x.py"], "F37": ["test_x.py"], "F38": ["test_x.py"], "F17": ["test_x.py::test_a"], "P8": ["test_x.py::test_b"],
     }  # fmt: skip
+
+
+def test_a_shard_of_a_night_finds_what_it_did_before_it_was_stopped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(reliability, "ROOT", tmp_path)
+    monkeypatch.setattr(pytest, "main", lambda words: 0)
+    for name in (reliability.WHERE, reliability.SHARD, rotation.SEED):
+        monkeypatch.setenv(name, "7")  # put back afterwards
+    words = ["--nightly", "--seed", "7", "--shard", "2/4"]
+    assert reliability.main(words) == 0
+    kept = tmp_path / ".prove" / "night-7-2of4" / "told.jsonl"
+    kept.write_text('{"what": "kills", "orders": 5, "kills": 28, "round": "kills 0"}\n')
+    assert reliability.main(words) == 0
+    said = capsys.readouterr().out
+    assert "goes on after 1 lines of an earlier run" in said
+    assert "orders 5, kills 28" in said
+    assert "prove_reliability --nightly --seed 7 --shard 2/4" in said
