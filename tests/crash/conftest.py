@@ -12,7 +12,7 @@ from tests.journeys.database import Database
 
 
 @pytest.fixture(scope="session")
-def town(pytestconfig: pytest.Config) -> Iterator[Town]:
+def whole_town(pytestconfig: pytest.Config) -> Iterator[Town]:
     made = Town(pytestconfig.stash[fixtures.STACK])
     try:
         made.begin()
@@ -25,6 +25,14 @@ def town(pytestconfig: pytest.Config) -> Iterator[Town]:
 
 def desk_of(live: Live) -> Desk:
     return Desk(live)
+
+
+@pytest.fixture
+def town(whole_town: Town) -> Town:
+    """Calm, whichever test was before and however it ended."""
+    whole_town.calm()
+    desk_of(whole_town).call("DELETE", "/control/faults")
+    return whole_town
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ class Oracle:
                 yield Break("I3", self._whose(row, mine), f"{row['partner']} holds an order that no row of ours knows")
         payments = {str(row["public_id"]) for row in self.ours.rows("SELECT public_id FROM orders_payment")}
         for row in self.sessions:
-            if row["reference"] not in payments:
+            if row["reference"] not in payments and row["created_at"].timestamp() >= self.since:
                 yield Break("I1", "", f"the processor has a payment {row['public_id']} that no row of ours knows")
         for row in self.ours.rows("SELECT supplier_id, event_id, count(*) n FROM suppliers_callbackseen GROUP BY 1, 2"):
             if row["n"] > 1:

@@ -4,6 +4,7 @@ and the partners' site, which never dies, so that its journals can be believed."
 import json
 import os
 import secrets
+import signal
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -12,16 +13,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
+
 from ehrcommerce.workbench.live import Live
 from ehrcommerce.workbench.site import Site, surroundings
 from ehrcommerce.workbench.stack import Stack
 from ehrcommerce.workbench.supervisor import Spec, Supervisor
-from tests.crash.inside.arming import PLACE
+from tests.crash.inside.arming import HAND, PAUSED, PLACE
 from tests.crash.proxy import Proxy
 
 SETTINGS = "tests.crash.settings"
+READY_S = 240.0
 APP = ("web", "worker", "worker2", "sweeper", "sweeper2")
 HANDS = ("worker", "worker2", "sweeper", "sweeper2")
+# What is open is looked at again when these tests are long over.
+PUT_OFF = (
+    "UPDATE outbox_effect SET next_run_at = now() + interval '1 year' WHERE state IN ('planned', 'sending', 'unknown')"
+)
 
 
 @dataclass
@@ -55,6 +63,10 @@ class FireSite(Site):
             return Spec(name, argv, spec.env, spec.ready, cwd=spec.cwd)
         argv = [*spec.argv, "-n", f"{name}@%h"] if name.startswith("worker") else [*spec.argv]
         env = {**spec.env, "DATABASE_URL": self.behind_wire(spec.env["DATABASE_URL"])}
+        if name in HANDS:
+            argv, env = [argv[0], "-m", "tests.crash.again", *argv[1:]], {**env, HAND: "1"}
+        elif name == "web":
+            argv.append("--preload")  # a worker process that dies comes back by a fork
         return Spec(name, argv, env, spec.ready, cwd=spec.cwd)
 
     def _app(self, name: str, argv: list[str], *, ready: str | None = None) -> Spec:
@@ -75,18 +87,23 @@ class Town(Live):
         super().__init__(site, Supervisor(stack.logs("fire")), mine)
         self.site: FireSite = site
         self.place = place
-        self.restarts = 0
         self._nurse: threading.Thread | None = None
         self._rest = threading.Event()
         self._care = threading.Lock()
 
     def begin(self) -> None:
+        """Side by side what does not wait for the other: most of it is Python that is loaded."""
         self.site.make_database()
-        self.supervisor.run(self.site.command("migrate", "migrate", "--no-input"))
-        self.begin_sandbox()
+        self.site.make_sandbox_database()
+        self.site.migrate(self.supervisor)
+        for name in APP:
+            self.supervisor.spawn(self.site.process(name))
+        self.site.load_sandbox(self.supervisor)
+        self.supervisor.start(self.site.process("sandbox"), timeout_s=READY_S)
         self.admin = self.site.load_demo(self.supervisor)
-        self.supervisor.start(*(self.site.process(name) for name in APP))
-        self.names = (*self.names, *APP)
+        for name in APP:
+            self.supervisor.wait_ready(name, timeout_s=READY_S)
+        self.names = ("sandbox", *APP)
         self._nurse = threading.Thread(target=self._look_after, name="nurse", daemon=True)
         self._nurse.start()
 
@@ -94,6 +111,9 @@ class Town(Live):
         self._rest.set()
         if self._nurse is not None:
             self._nurse.join(10)
+        for name in APP:
+            if name in self.supervisor.children:
+                self.supervisor.children[name].kill()  # nobody is asked to end politely who has died all the time
         super().end()
         self.site.close()
 
@@ -107,13 +127,16 @@ class Town(Live):
                     with self._care:
                         child.kill()
                         self.supervisor.spawn(self.site.process(name))
-                        self.restarts += 1
 
     # ------------------------------------------------------------------------------------------------------- the fire
     def arm(self, points: Mapping[str, int]) -> None:
         """The n-th process that comes by dies there."""
         for name, number in points.items():
             (self.place / "armed" / f"{name}@{number}").write_text("")
+
+    def waiting(self) -> list[str]:
+        """What nobody has come by yet."""
+        return [path.name.rpartition("@")[0] for path in (self.place / "armed").iterdir()]
 
     def disarm(self) -> list[str]:
         """What nobody came by."""
@@ -149,10 +172,35 @@ class Town(Live):
         os.replace(new, self.place / "bugs.json")
         time.sleep(0.05)  # the next write must have another time
 
-    def hands(self, number: int) -> None:
-        """SIGSTOP or SIGCONT to workers and sweepers."""
-        for name in HANDS:
-            self.signal(name, number)
+    def pause(self) -> None:
+        """Workers and sweepers begin nothing new; what is in hand ends. (Frozen, one may hold a row that a page needs.)"""
+        (self.place / PAUSED).touch()
+
+    def resume(self) -> None:
+        (self.place / PAUSED).unlink(missing_ok=True)
+
+    def rounds(self) -> int:
+        """How often sweepers have looked, both together."""
+        log = self.place / "rounds.log"
+        return log.stat().st_size if log.exists() else 0
+
+    def calm(self) -> None:
+        """As a test finds it, whatever the one before has left: nothing armed, no mistake, no lie on a wire, everybody
+        up, and nobody at work on what an earlier test did not bring to its end."""
+        self.disarm()
+        self.forget()
+        self.bugs({})
+        self.resume()
+        for wire in (self.site.partner_wire, self.site.database_wire):
+            wire.faults.clear()
+        if self.redis.child is not None and not self.redis.child.running:
+            self.redis.start()
+        elif self.redis.child is not None:
+            self.redis.child.signal(signal.SIGCONT)
+        for name in APP:
+            self.supervisor.children[name].signal(signal.SIGCONT)
+        with psycopg.connect(self.owner_url, autocommit=True) as clerk:
+            clerk.execute(PUT_OFF)
 
     def logs(self) -> str:
         return "\n".join(self.log(name) for name in APP)

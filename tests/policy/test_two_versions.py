@@ -1,5 +1,5 @@
 """While a new version is put in place, both run on the same rows: neither trips over what the other wrote, and no order
-under way looks changed. [REL-P33, F65]"""
+under way looks changed. [REL-F65]"""
 
 from dataclasses import dataclass, replace
 from typing import Any

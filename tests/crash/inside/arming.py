@@ -3,7 +3,9 @@
 armed/<point>@<hit>   whoever reaches it first dies there; the file's text, if any, is the subject that is meant
 fired/<point>         who died, when, with which effect in hand
 reached.log           every point that any process ever passed
-bugs.json             {bug or fault: [subjects]}"""
+bugs.json             {bug or fault: [subjects]}
+paused                while it is there, workers and sweepers claim nothing
+rounds.log            one byte for each time that a sweeper looked"""
 
 import json
 import os
@@ -14,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 PLACE = "EHRC_CRASH_PLACE"
+HAND = "EHRC_CRASH_HAND"  # set for workers and sweepers
+PAUSED = "paused"
 ONCE = "EHRC_CRASH"  # name:hit, for one process that a person starts by hand
 _passed: set[str] = set()
 _counted: dict[str, int] = {}
@@ -74,6 +78,16 @@ def _come_closer(armed: Path, name: str) -> None:
         os.rename(armed / f"{name}@2", armed / f"{name}@1")
     except OSError:
         return
+
+
+def is_paused() -> bool:
+    return HAND in os.environ and (place() / PAUSED).exists()
+
+
+def count_round() -> None:
+    if place().is_dir():
+        with (place() / "rounds.log").open("ab") as log:
+            log.write(b".")
 
 
 def is_on(bug: str, subject: str = "") -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests.crash.inside.arming import hit, now
+from tests.crash.inside.arming import count_round, hit, is_paused, now
 from tests.crash.registry import ACTS
 
 
@@ -111,6 +111,8 @@ def _settle(real: Any) -> Any:
 
 def _claim(real: Any) -> Any:
     def claim(effect_id: str) -> Any:
+        if is_paused():
+            return None
         hit("claim:before", effect_id)
         held = real(effect_id)
         if held is not None:
@@ -136,6 +138,7 @@ def _bell_and_sweeper() -> None:
 
     def take(self: Any, effect_ids: Any) -> int:
         found = list(effect_ids)
+        count_round()
         if found:
             hit("sweep:found", found[0])
         return real(self, found)
