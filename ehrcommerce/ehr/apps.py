@@ -31,7 +31,13 @@ class EhrConfig(AppConfig):
         chores.register("ehr.old versions", every_s=60.0, work=versions.alarm)
         chores.register("ehr.listening", every_s=15.0, work=listening.tend)
         chores.register("ehr.silence", every_s=300, work=silence.watch)
-        from ehrcommerce.ehr import arrivals, automatic, automation, refills, subscriptions
+        from ehrcommerce.ehr import arrivals, automatic, automation, refills, subscriptions, waiting
+
+        arrivals.witness("ehr.waiting", waiting.witness)
+        chores.register("ehr.waiting orders", every_s=15.0, work=waiting.tend)
+        columns = ("ehr.WaitingOrder.resource_id", "ehr.WaitingOrder.customer_key")
+        retention.register("waiting_orders", waiting.erase, dict.fromkeys(columns, INBOX))
+        retention.FORGETTERS["waiting_orders"] = waiting.forget
 
         for handler in (revocation.Revoke(), drain.Drain(), polling.Poll(), subscriptions.Make(), subscriptions.Check()):
             handlers.register(handler)

@@ -41,6 +41,14 @@ def register(name: str, consumer: Consumer, *, waits: Waits = lambda organizatio
     _consumers[name] = (consumer, waits)
 
 
+_witnesses: dict[str, Consumer] = {}
+
+
+def witness(name: str, consumer: Consumer) -> None:
+    """Told of every arrival after the consumers; for its sake alone nothing is read. Twice under one name is once."""
+    _witnesses[name] = consumer
+
+
 def unregister(name: str) -> None:
     _consumers.pop(name, None)
 
@@ -55,3 +63,5 @@ def announce(arrival: Arrival) -> None:
     for consumer, waits in list(_consumers.values()):
         if waits(arrival.organization_id):
             consumer(arrival)
+    for seen in list(_witnesses.values()):
+        seen(arrival)

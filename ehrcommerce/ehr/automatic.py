@@ -107,7 +107,7 @@ def _read(act: AutomaticAct, effect: Effect, at: datetime) -> Facts | None:
         if order.state.refusal or digest(order.item) != bytes(act.digest):
             automation.weigh(act.connection, order, act.customer_key, at)
             return None
-        match = catalog.match(order.item, organization_id=where)
+        match = catalog.match(order.item, organization_id=where, unattended=True)
         code = (
             "" if match.product is None else automation.why_not_alone(order, match.product, act.rule.routing_proof, at)
         )

@@ -151,9 +151,8 @@ def weigh(
     inside the walls, without a transaction. Returns the new act, None where there is none."""
     organization_id, item = connection.organization_id, order.item
     rules = rules_of(organization_id)
-    match = catalog.match(item, organization_id=organization_id) if rules else catalog.Match(None)
-    if rules and match.refusal == "no_product" and not order.state.refusal:
-        catalog.note_unmapped([item], organization_id=organization_id, at=at)
+    # A code that nobody called certain is in the queue by now (waiting.py): nothing follows from it by itself.
+    match = catalog.match(item, organization_id=organization_id, unattended=True) if rules else catalog.Match(None)
     wanted = wish(rules, order, match, connection_id=connection.pk, at=at)
     with transaction.atomic():
         offers.alone_with(organization_id, customer_key)

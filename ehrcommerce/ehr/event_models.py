@@ -159,6 +159,33 @@ class Notification(models.Model):
         return str(self.public_id)
 
 
+class WaitingOrder(models.Model):
+    """An order that could be sold by itself but for the catalog: it is looked at again once the catalog says something else
+    than at `revision`. Which order it is, and nothing of what it says."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    connection = models.ForeignKey("ehr.EhrConnection", on_delete=models.CASCADE, related_name="+")
+    customer_key = models.CharField(max_length=64)
+    focus = models.CharField(max_length=64)
+    resource_type = models.CharField(max_length=32)
+    resource_id = SealedText()
+    revision = models.CharField(max_length=64)
+    since_at = models.DateTimeField()
+    tries = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = "order that waits for the catalog"
+        constraints = [models.UniqueConstraint(fields=["organization", "focus"], name="waiting_order_once")]
+
+    if TYPE_CHECKING:
+        organization_id: int
+        connection_id: int
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+
 class PollingWatermark(models.Model):
     """How far one type of order was read by `_lastUpdated`. It is a moment of the EHR's clock, moved only to what was
     seen; each look begins `overlap_s` before it, since what commits late carries an earlier time."""

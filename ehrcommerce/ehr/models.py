@@ -13,6 +13,7 @@ from ehrcommerce.ehr.event_models import (
     Scheme,
     Subscription,
     SubscriptionState,
+    WaitingOrder,
 )
 from ehrcommerce.ehr.hl7_models import Hl7Feed
 from ehrcommerce.ehr.hook_models import AppContext, HookClient, HookFeedback, HookToken
@@ -25,7 +26,7 @@ __all__ = [
     "OPEN_ACTS", "ActState", "AppContext", "AutomaticAct", "AutomationRule", "ChartReference", "EhrConnection", "EhrIssuer",
     "EhrSession", "Hl7Feed", "HookClient", "HookFeedback", "HookToken", "InboxState", "LaunchAttempt", "Notification",
     "PollingWatermark", "Refill", "RefillState", "RuleAction", "Scheme", "SigningKey", "Subscription",
-    "SubscriptionState",
+    "SubscriptionState", "WaitingOrder",
 ]  # fmt: skip
 
 

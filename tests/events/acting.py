@@ -35,7 +35,9 @@ def rule(ward: Ward, action: str = "link", **changes: Any) -> AutomationRule:
 def sells(ward: Ward, *, cents: int = 4900, **changes: Any) -> Product:
     """The catalog's answer to the kit of Cy's chart."""
     product = ward.shop.product(KIT, price_cents=cents, **changes)
-    ProductCode.objects.create(organization=ward.shop.clinic, product=product, system=LOINC, code=A1C)
+    ProductCode.objects.create(
+        organization=ward.shop.clinic, product=product, system=LOINC, code=A1C, approved_by="user:1"
+    )
     return product
 
 

@@ -280,6 +280,7 @@ def test_a_prescription_without_a_word_on_its_way_is_prepared_only(ward: Ward) -
         product=product,
         system="http://www.nlm.nih.gov/research/umls/rxnorm",
         code="861007",
+        approved_by="user:1",
     )
     opened(ward)
     ward.ehr.put(at_version(prescription(authoredOn=timezone.now().date().isoformat()), 4))

@@ -76,8 +76,8 @@ PLAIN = {
     ),
     "catalog.TaxRule": dict.fromkeys(("tax_class", "starts_on", "ends_on"), PUBLIC),
     "catalog.ShippingRule": dict.fromkeys(("starts_on", "ends_on"), PUBLIC),
-    "catalog.ProductCode": {"system": PUBLIC, "display": PUBLIC},
-    "catalog.UnmappedCode": {"system": PUBLIC},
+    "catalog.ProductCode": {"system": PUBLIC, "display": PUBLIC, "confidence": CODE, "approved_by": OPAQUE},
+    "catalog.UnmappedCode": {"system": PUBLIC, "reason": CODE},
     "offers.Offer": {"trust_phrase": "two words drawn by lot", "provider_npi": STAFF},
     "offers.OfferLine": {
         "order_key": OPAQUE, "version": "a number of the chart", "routing_proof": CODE,
@@ -124,6 +124,7 @@ PLAIN = {
         "resource_type": CODE, "focus": OPAQUE, "number": "the EHR's count of its events",
         "version": "a number of the chart",
     },
+    "ehr.WaitingOrder": {"resource_type": CODE, "focus": OPAQUE, "revision": "a digest of the catalog"},
     "ehr.PollingWatermark": {"resource_type": CODE},
     "ehr.AutomationRule": {"name": OURS, "skus": PUBLIC, "npis": STAFF, "routing_proof": CODE},
     "ehr.AutomaticAct": {"order_key": OPAQUE, "version": "a number of the chart", "did": CODE, "ended_by": OPAQUE},

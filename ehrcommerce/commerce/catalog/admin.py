@@ -7,14 +7,14 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils import timezone
 
 from ehrcommerce.accounts.backoffice import CATALOG, BackOffice, BackOfficeInline, staff_of
 from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit import services as audit
-from ehrcommerce.commerce.catalog import codes, services
+from ehrcommerce.commerce.catalog import codes, mapping_admin, services
 from ehrcommerce.commerce.catalog.models import Product, ProductCode, ShippingRule, TaxRule, UnmappedCode
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 
@@ -37,7 +37,7 @@ class CodeForm(_CodeForm):
 
     class Meta:
         model = ProductCode
-        fields = ("system", "code", "display")
+        fields = ("system", "code", "display", "confidence")
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -61,7 +61,8 @@ class CodeInline(BackOfficeInline):
     may_change = CATALOG
     form, formset = CodeForm, CodeFormset
     verbose_name, verbose_name_plural = "code", "codes by which orders of the chart find this product"
-    fields = ["system", "code", "display"]
+    fields = ["system", "code", "display", "confidence", "approved_by"]
+    readonly_fields = ["approved_by"]
 
 
 class ProductForm(_ProductForm):
@@ -108,6 +109,10 @@ class ProductAdmin(BackOffice):
         ("Rules", {"fields": [("over_the_counter", "controlled_schedule", "service_type", "days_supply")]}),
     ]
 
+    def get_urls(self) -> list[Any]:
+        codes_page = self.admin_site.admin_view(mapping_admin.page)
+        return [path("codes/", codes_page, name="catalog_product_codes"), *super().get_urls()]
+
     @admin.display(description="price", ordering="price_cents")
     def price(self, product: Product) -> str:
         return dollars(product.price_cents)
@@ -117,6 +122,7 @@ class ProductAdmin(BackOffice):
         user, product = staff_of(request), form.instance
         for code in formset.save(commit=False):
             code.organization_id = product.organization_id
+            code.approved_by, code.approved_at = str(user.actor)[:80], timezone.now()
             code.save()
         for code in formset.deleted_objects:
             code.delete()
@@ -225,7 +231,7 @@ class UnmappedForm(_UnmappedForm):
                 products,
                 required=False,
                 empty_label="Choose a product of the same kind",
-                help_text="Save, and orders with this code can be sold from the next launch on.",
+                help_text="Save, and orders with this code can be sold from now on; those that wait are tried again.",
             )
 
     def clean(self) -> dict[str, Any]:
@@ -244,13 +250,15 @@ class UnmappedCodeAdmin(BackOffice):
     may_change = CATALOG
     may_add = False
     form = UnmappedForm
-    list_display = ["shown_code", "words", "kind", "times_seen", "last_seen_at", "product", "never_sell"]
+    list_display = ["shown_code", "words", "kind", "reason", "times_seen", "last_seen_at", "product", "never_sell"]
     list_filter = [QueueFilter, "kind"]
     search_fields = ["=code"]
     search_help_text = "Exact code."
     ordering = ["-times_seen", "-last_seen_at"]
-    fields = ["words", ("shown_code", "system"), ("kind", "times_seen", "last_seen_at"), "product", "never_sell"]
-    readonly_fields = ["kind", "system", "shown_code", "words", "times_seen", "last_seen_at"]
+    fields = [
+        "words", ("shown_code", "system"), ("kind", "times_seen", "last_seen_at"), ("reason", "hints"), "product", "never_sell",
+    ]  # fmt: skip
+    readonly_fields = ["kind", "system", "shown_code", "words", "times_seen", "last_seen_at", "reason", "hints"]
 
     def name_of(self, row: UnmappedCode) -> str:
         return row.display or row.shown_code
@@ -262,6 +270,15 @@ class UnmappedCodeAdmin(BackOffice):
     @admin.display(description="words of the EHR")
     def words(self, unmapped: UnmappedCode) -> str:
         return unmapped.display or "-"
+
+    @admin.display(description="it may mean")
+    def hints(self, unmapped: UnmappedCode) -> str:
+        """What files say of this code, with less than certainty, or with more than one answer."""
+        rows = ProductCode.objects.filter(
+            organization_id=unmapped.organization_id, code__in=codes.spellings(unmapped.system, unmapped.code)
+        ).select_related("product")
+        mine = [row for row in rows if codes.key_of(row.system, row.code) == (unmapped.system, unmapped.code)]
+        return ", ".join(f"{row.product.sku} ({row.confidence})" for row in mine) or "-"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         """A second product for the same code would make it ambiguous: what is mapped is undone at the product."""
@@ -276,7 +293,8 @@ class UnmappedCodeAdmin(BackOffice):
         try:
             services.map_code(unmapped=obj, product=chosen, by=staff_of(request).actor, at=timezone.now())
             what = obj.shown_code or "these words"
-            self.message_user(request, f"Mapped: {what} is {chosen.sku}. It can be sold from the next launch on.")
+            said = f"Mapped: {what} is {chosen.sku}. It can be sold from now on; orders that wait are tried again."
+            self.message_user(request, said)
         except services.CatalogProblem as problem:
             UnmappedCode.objects.filter(pk=obj.pk).update(product=None)
             self.message_user(request, str(problem.__doc__), messages.ERROR)

@@ -28,7 +28,16 @@ _ALIASES = {
     "http://www.cms.gov/medicare/coding/hcpcsreleasecodesets": HCPCS,
     "http://www.ama-assn.org/go/cpt": HCPCS,
     "http://terminology.hl7.org/codesystem/hcpcs-all-codes": HCPCS,
-}
+    # Names where a URI belongs, as HL7 v2 and some EHRs write them.
+    "rxnorm": RXNORM, "ndc": NDC, "ln": LOINC, "loinc": LOINC, "hcpcs": HCPCS, "sct": SNOMED, "snomed-ct": SNOMED,
+    "2.16.840.1.113883.6.88": RXNORM, "2.16.840.1.113883.6.69": NDC, "2.16.840.1.113883.6.1": LOINC,
+    "2.16.840.1.113883.6.96": SNOMED, "2.16.840.1.113883.6.285": HCPCS, "2.16.840.1.113883.6.14": HCPCS,
+}  # fmt: skip
+# What a code of each system looks like, where that tells it apart from the others.
+_SHAPES = {
+    HCPCS: re.compile(r"[A-V][0-9]{4}"), LOINC: re.compile(r"[0-9]{1,6}-[0-9]"),
+    NDC: re.compile(r"[0-9]{4,5}-[0-9]{3,4}-[0-9]{1,2}"), RXNORM: re.compile(r"[0-9]{1,8}"),
+}  # fmt: skip
 _NDC_PARTS = re.compile(r"(\d{4,5})-(\d{3,4})-(\d{1,2})")
 _BLANKS = re.compile(r"\s+")
 
@@ -82,6 +91,19 @@ def spellings(system: str, code: str) -> set[str]:
 def coded(item: OrderedItem) -> list[Key]:
     """The codes of an order, in one spelling."""
     return [key_of(coding.system, coding.code) for coding in item.codings if coding.system and coding.code]
+
+
+def guessed(item: OrderedItem) -> list[Key]:
+    """Codes whose system is missing, or cannot be the one that is named, by what they look like. Never more than likely."""
+    found: list[Key] = []
+    for coding in item.codings:
+        named, code = system_of(coding.system), coding.code.strip().upper()
+        shape = _SHAPES.get(named)
+        if named == DISPLAY_SYSTEM or (named and shape is None) or (shape is not None and shape.fullmatch(code)):
+            continue
+        fits = [system for system in (HCPCS, LOINC, NDC) if _SHAPES[system].fullmatch(code)]
+        found += [key_of(system, code) for system in fits if system != named]
+    return list(dict.fromkeys(found))
 
 
 def worded(item: OrderedItem) -> list[Key]:

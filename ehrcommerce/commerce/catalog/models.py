@@ -137,6 +137,15 @@ class ShippingRule(Rule):
         return f"{self.state or 'every state'} {self.kind or 'every kind'} {self.fee_cents} cents"
 
 
+class Confidence(models.TextChoices):
+    """How surely a code means a product. What happens by itself needs certainty that a person took upon themselves; a
+    clinician who looks may also be shown what is likely; what is weak is a hint for the catalog team."""
+
+    CERTAIN = "certain", "Certain: exactly this"
+    LIKELY = "likely", "Likely: a person must look"
+    WEAK = "weak", "Weak: a hint, never sold by it"
+
+
 class ProductCode(models.Model):
     """One code by which a product is found. `system` is the code system's URI, or "display" for a name that an
     administrator confirmed (then `code` is the normalized name)."""
@@ -146,10 +155,18 @@ class ProductCode(models.Model):
     system = models.CharField(max_length=160)
     code = models.CharField(max_length=160)
     display = models.CharField(max_length=200, blank=True)
+    confidence = models.CharField(
+        max_length=8, choices=Confidence.choices, default=Confidence.CERTAIN, db_default=Confidence.CERTAIN
+    )
+    approved_by = models.CharField(max_length=80, blank=True, default="", db_default="system:earlier")
+    approved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["organization", "system", "code", "product"], name="product_code_once")
+            models.UniqueConstraint(fields=["organization", "system", "code", "product"], name="product_code_once"),
+            models.CheckConstraint(
+                condition=models.Q(confidence__in=Confidence.values), name="product_code_confidence_known"
+            ),
         ]
         indexes = [models.Index(fields=["organization", "system", "code"], name="product_code_find")]
 
@@ -172,6 +189,10 @@ class UnmappedCode(models.Model):
     times_seen = models.PositiveIntegerField(default=1)
     last_seen_at = models.DateTimeField()
     never_sell = models.BooleanField(default=False)
+    reason = models.CharField(
+        max_length=12, default="no_product", db_default="no_product",
+        choices=[("no_product", "No product"), ("ambiguous", "Several products")],
+    )  # fmt: skip
     product = models.ForeignKey(
         Product,
         on_delete=models.SET_NULL,
@@ -187,6 +208,7 @@ class UnmappedCode(models.Model):
 
     if TYPE_CHECKING:
         organization_id: int
+        product_id: int | None
 
     def __str__(self) -> str:
         return f"{self.system}|{self.code}"

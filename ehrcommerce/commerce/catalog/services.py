@@ -1,5 +1,6 @@
 """Which product answers to an order of the chart. Never the nearest one: one product or a named refusal."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from ehrcommerce.accounts.models import Organization
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog import codes
-from ehrcommerce.commerce.catalog.models import Product, ProductCode, UnmappedCode
+from ehrcommerce.commerce.catalog.models import Confidence, Product, ProductCode, UnmappedCode
 from ehrcommerce.commerce.catalog.quantities import how_many
 from ehrcommerce.policy.packets import OrderedItem
 from ehrcommerce.vault.keys import blind_index
 
+Rows = Mapping[codes.Key, Sequence[ProductCode]]
 WORDS = 200
 WORDS_KEPT = timedelta(days=90)
 
@@ -49,47 +51,57 @@ class Match:
         return self.product is not None and not self.refusal
 
 
-def match(item: OrderedItem, *, organization_id: int) -> Match:
+def match(item: OrderedItem, *, organization_id: int, unattended: bool = False) -> Match:
     """The product of one order. For a list use match_all: it asks once."""
-    return match_all([item], organization_id=organization_id)[item.key]
+    return match_all([item], organization_id=organization_id, unattended=unattended)[item.key]
 
 
-def match_all(items: Sequence[OrderedItem], *, organization_id: int) -> dict[str, Match]:
-    """Item key -> Match, in one query for all items. Codes decide; words only where no code is known here."""
+def match_all(items: Sequence[OrderedItem], *, organization_id: int, unattended: bool = False) -> dict[str, Match]:
+    """Item key -> Match, in one query for all items. Codes decide; words only where no code is known here. `unattended`:
+    nobody looks before it is sold, so that only what a person said is certain counts."""
     rows = _find(items, organization_id)
-    return {item.key: _decide(item, rows) for item in items}
+    return {item.key: _decide(item, rows, unattended) for item in items}
 
 
-def _find(items: Sequence[OrderedItem], organization_id: int) -> Mapping[codes.Key, list[Product]]:
+def _find(items: Sequence[OrderedItem], organization_id: int) -> Rows:
     wanted: set[str] = set()
     for item in items:
         for coding in item.codings:
             wanted |= codes.spellings(coding.system, coding.code)
+        for system, code in codes.guessed(item):
+            wanted |= codes.spellings(system, code)
         wanted |= {words for _, words in codes.worded(item)}
-    found: dict[codes.Key, list[Product]] = {}
+    found: dict[codes.Key, list[ProductCode]] = {}
     if wanted:
         rows = ProductCode.objects.filter(organization_id=organization_id, code__in=wanted).select_related("product")
         for row in rows:
-            found.setdefault(codes.key_of(row.system, row.code), []).append(row.product)
+            found.setdefault(codes.key_of(row.system, row.code), []).append(row)
     return found
 
 
-def _decide(item: OrderedItem, rows: Mapping[codes.Key, list[Product]]) -> Match:
-    for keys in (codes.coded(item), codes.worded(item)):
-        by_key = [{product.pk: product for product in rows.get(key, ()) if product.kind == item.kind} for key in keys]
-        said = [products for products in by_key if products]
+def _decide(item: OrderedItem, rows: Rows, unattended: bool) -> Match:
+    for keys, sure in ((codes.coded(item), True), (codes.guessed(item), False), (codes.worded(item), True)):
+        mine = [[row for row in rows.get(key, ()) if row.product.kind == item.kind] for key in keys]
+        controlled = [row.product for each in mine for row in each if row.product.controlled_schedule]
+        if controlled:
+            return Match(controlled[0], "controlled")  # however sure the mapping is
+        said = [products for each in mine if (products := _surest(each, unattended)) and (sure or not unattended)]
         if said:
             return _for_the_amount(item, _choose(said))
     return Match(None, "no_product")
+
+
+def _surest(rows: Sequence[ProductCode], unattended: bool) -> dict[int, Product]:
+    """What one code means by its surest rows; unattended only by those that are certain, and that somebody approved."""
+    certain = [row for row in rows if row.confidence == Confidence.CERTAIN and (row.approved_by or not unattended)]
+    likely = [row for row in rows if row.confidence == Confidence.LIKELY and not unattended]
+    return {row.product.pk: row.product for row in certain or likely}
 
 
 def _choose(said: Sequence[Mapping[int, Product]]) -> Match:
     """`said` is what each code of the order stands for. Codes without one product in common are an error of the order,
     which its clinician can correct; several products behind the same code are the catalog's to choose from."""
     products = list({pk: product for each in said for pk, product in each.items()}.values())
-    controlled = [product for product in products if product.controlled_schedule]
-    if controlled:
-        return Match(controlled[0], "controlled")
     if not set.intersection(*(set(each) for each in said)):
         return Match(None, "codes_disagree")
     on_sale = [product for product in products if product.active]
@@ -108,11 +120,11 @@ def _for_the_amount(item: OrderedItem, found: Match) -> Match:
     return Match(found.product, "other_quantity") if quantity is None else Match(found.product, quantity=quantity)
 
 
-def note_unmapped(items: Iterable[OrderedItem], *, organization_id: int, at: datetime) -> int:
-    """Put the codes of these items (those that found no product) on the catalog team's list. Call after the page.
-
-    A code, or sealed words where there is none: nothing of an order or a person.
-    """
+def note_unmapped(
+    items: Iterable[OrderedItem], *, organization_id: int, at: datetime, reason: str = "no_product"
+) -> int:
+    """Put the codes of these items (those that found no product, or several) on the catalog team's list. Call after the
+    page. A code, or sealed words where there is none: nothing of an order or a person."""
     seen: Counter[tuple[str, str, str]] = Counter()
     rows: dict[tuple[str, str, str], UnmappedCode] = {}
     for item in items:
@@ -122,7 +134,7 @@ def note_unmapped(items: Iterable[OrderedItem], *, organization_id: int, at: dat
             seen[key] += 1
             rows[key] = UnmappedCode(
                 organization_id=organization_id, kind=item.kind, system=system, code=code, display=display,
-                last_seen_at=at, times_seen=0,
+                last_seen_at=at, times_seen=0, reason=reason,
             )  # fmt: skip
     UnmappedCode.objects.bulk_create(rows.values(), ignore_conflicts=True)
     # One statement for all codes that were seen equally often, however many orders a chart holds.
@@ -131,6 +143,34 @@ def note_unmapped(items: Iterable[OrderedItem], *, organization_id: int, at: dat
         mine = UnmappedCode.objects.filter(reduce(or_, these), organization_id=organization_id)
         mine.update(times_seen=F("times_seen") + times, last_seen_at=at)
     return seen.total()
+
+
+def reopen(item: OrderedItem, *, organization_id: int, at: datetime, reason: str) -> None:
+    """Nobody could sell this by itself: its code waits for a decision (again), with why. "Never sold" is one."""
+    note_unmapped([item], organization_id=organization_id, at=at, reason=reason)
+    system, code, display = _what_to_note(item)
+    row = UnmappedCode.objects.filter(
+        organization_id=organization_id, kind=item.kind, system=system, code=code, never_sell=False
+    ).first()
+    if row is not None and (row.product_id is not None or row.reason != reason):
+        row.product, row.reason, row.display = None, reason, display
+        row.save(update_fields=["product", "reason", "display"])
+
+
+def revision(organization_id: int) -> str:
+    """A digest of all that decides which product answers to an order: another one, and what waited is tried again."""
+    hashed = hashlib.sha256()
+    for rows in (
+        ProductCode.objects.filter(organization_id=organization_id).order_by("pk").values_list(
+            "pk", "product_id", "system", "code", "confidence", "approved_by"
+        ),
+        Product.objects.filter(organization_id=organization_id).order_by("pk").values_list(
+            "pk", "active", "kind", "price_cents", "controlled_schedule", "quantity_basis"
+        ),
+    ):  # fmt: skip
+        for row in rows.iterator(chunk_size=2000):
+            hashed.update(repr(row).encode())
+    return hashed.hexdigest()
 
 
 def _what_to_note(item: OrderedItem) -> tuple[str, str, str]:
@@ -164,9 +204,22 @@ def map_code(*, unmapped: UnmappedCode, product: Product, by: Actor, at: datetim
     """An administrator says that this code means this product. Twice is once. Raises WrongKind, NoWords."""
     if product.kind != unmapped.kind or product.organization_id != unmapped.organization_id:
         raise WrongKind
-    row, _ = ProductCode.objects.get_or_create(
-        organization_id=unmapped.organization_id, product=product, system=unmapped.system, code=_meant(unmapped),
-        defaults={"display": unmapped.display[:WORDS]},
+    code = _meant(unmapped)
+    if unmapped.reason == "ambiguous":
+        # One of several was chosen: the others stay as what a person may still look at.
+        others = ProductCode.objects.filter(
+            organization_id=unmapped.organization_id, code__in=codes.spellings(unmapped.system, code),
+            confidence=Confidence.CERTAIN, product__kind=unmapped.kind,
+        ).exclude(product=product)  # fmt: skip
+        same = [one.pk for one in others if codes.key_of(one.system, one.code) == (unmapped.system, code)]
+        ProductCode.objects.filter(pk__in=same).update(confidence=Confidence.LIKELY)
+    row, _ = ProductCode.objects.update_or_create(
+        organization_id=unmapped.organization_id, product=product, system=unmapped.system, code=code,
+        defaults={"confidence": Confidence.CERTAIN, "approved_by": str(by)[:80], "approved_at": at},
+        create_defaults={
+            "display": unmapped.display[:WORDS], "confidence": Confidence.CERTAIN, "approved_by": str(by)[:80],
+            "approved_at": at,
+        },
     )  # fmt: skip
     unmapped.product = product
     unmapped.never_sell = False
@@ -208,7 +261,7 @@ def load_products(organization: Organization, rows: Iterable[Mapping[str, Any]],
             },
         )  # fmt: skip
         for system, code, display in row.get("codes", ()):
-            _load_code(product, system, code, display)
+            _load_code(product, system, code, display, by, at)
         count += 1
     audit.record(
         organization_id=organization.pk,
@@ -220,9 +273,10 @@ def load_products(organization: Organization, rows: Iterable[Mapping[str, Any]],
     return count
 
 
-def _load_code(product: Product, system: str, code: str, display: str) -> None:
+def _load_code(product: Product, system: str, code: str, display: str, by: Actor, at: datetime) -> None:
     stored = codes.words_of(code) if codes.system_of(system) == codes.DISPLAY_SYSTEM else code.strip()
     ProductCode.objects.update_or_create(
         organization_id=product.organization_id, product=product, system=system, code=stored,
         defaults={"display": display[:200]},
+        create_defaults={"display": display[:200], "approved_by": str(by)[:80], "approved_at": at},
     )  # fmt: skip
