@@ -218,7 +218,7 @@ def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> Offer
     proof = ("otc" if product.over_the_counter else line.routing_proof) if item.kind == PRESCRIPTION else ""
     if item.kind == PRESCRIPTION and proof not in ("otc", "e_prescription", "transfer"):
         raise NoRoutingProof
-    if not product.price_cents:
+    if product.price_cents is None:
         raise NothingChosen
     quantity = how_many(item, product)
     if quantity is None:
