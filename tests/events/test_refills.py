@@ -292,7 +292,8 @@ def test_the_database_itself_refuses_one_too_many(ward: Ward) -> None:
         with pytest.raises(IntegrityError), transaction.atomic():
             Fill.objects.filter(pk=fill.pk).update(**changes)
     link = again(ward, order)
-    Fill.objects.filter(pk=fill.pk).update(released_at=timezone.now())
+    Order.objects.filter(pk=order.pk).update(state="cancelled")
+    fills.release(ward.shop.fresh(order), at=timezone.now())
     other = place(ward, link)
     with pytest.raises(IntegrityError), transaction.atomic():
         Fill.objects.filter(pk=fill.pk).update(released_at=None)
