@@ -83,7 +83,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     },
     "outbox.effect": {
         _C.STATE: "what state code subject tries next_run_at changed_at what_to_do generation reference created_at"
-                  " deadline_at kind recipient owner owner_name ask_first", _C.CLINICAL: "body",
+                  " deadline_at kind recipient owner owner_name ask_first whom_to_call", _C.CLINICAL: "body",
     },
     "outbox.note": {_C.STATE: "at state code actor"},
     "suppliers.supplier": {_C.PARTNER: "*", _C.CREDENTIALS: "api_key callback_secret previous_callback_secret client_pem"},

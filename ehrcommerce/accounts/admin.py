@@ -12,9 +12,11 @@ from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from ehrcommerce.accounts import agreement_pages, audit_pages
+from ehrcommerce.accounts import agreement_pages, audit_pages, whom
 from ehrcommerce.accounts import oversight_admin as oversight_admin  # its pages register themselves
 from ehrcommerce.accounts.backoffice import (
     EVERYBODY,
@@ -177,6 +179,13 @@ def late(effects: "QuerySet[Effect]") -> "QuerySet[Effect]":
     return effects.filter(state__in=OPEN, next_run_at__lt=timezone.now() - LATE_AFTER)
 
 
+def _linked(runbook: str) -> str:
+    """A runbook as a link where it is an address of the web, else as it is written."""
+    if not runbook.startswith("https://"):
+        return runbook or "no runbook"
+    return format_html('<a href="{}" rel="noreferrer">runbook</a>', runbook)
+
+
 @admin.register(Effect, site=site)
 class EffectAdmin(QueueAdmin):
     """Everything that is on its way out, and what only a person can settle."""
@@ -187,10 +196,10 @@ class EffectAdmin(QueueAdmin):
     search_help_text = "Exact id of an order, payment, fulfillment or link, or the partner's reference."
     ordering = ["-id"]
     fields = [
-        ("what", "state", "code"), ("what_to_do", "owner_name"), ("subject", "generation"), ("tries", "reference"),
+        ("what", "state", "code"), ("what_to_do", "owner_name"), "whom_to_call", ("subject", "generation"), ("tries", "reference"),
         ("created_at", "changed_at"), ("next_run_at", "deadline_at"),
     ]  # fmt: skip
-    readonly_fields = ["what", "what_to_do", "owner_name"]
+    readonly_fields = ["what", "what_to_do", "owner_name", "whom_to_call"]
     inlines = [NoteInline]
     actions = ["retry", "take", "give_back", "give_up"]
     change_form_template = "admin/outbox/effect/change_form.html"
@@ -203,6 +212,16 @@ class EffectAdmin(QueueAdmin):
     def what_to_do(self, effect: Effect) -> str:
         waits = effect.is_open or effect.state == State.NEEDS_HUMAN
         return (remedy(effect.code) if waits else "") or "-"
+
+    @admin.display(description="whom to call")
+    def whom_to_call(self, effect: Effect) -> str:
+        rows = [(one.partner, one.owner, one.call, one.runbook) for one in whom.whom_to_call(effect)]
+        told = [
+            (partner, f"looked after by {owner}" if owner else "nobody here looks after it",
+             f"call {call}" if call else "no number in its row", _linked(runbook))
+            for partner, owner, call, runbook in rows
+        ]  # fmt: skip
+        return format_html_join(mark_safe("<br>"), "{}: {}; {}; {}", told) or "-"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -37,6 +37,7 @@ from ehrcommerce.ehr import events_admin as events_admin  # its pages register t
 from ehrcommerce.ehr import hl7_admin as hl7_admin  # its pages register themselves
 from ehrcommerce.ehr import hook_admin as hook_admin  # its pages register themselves
 from ehrcommerce.ehr import rule_admin as rule_admin  # its pages register themselves
+from ehrcommerce.ehr import whom as whom  # its panel registers itself
 from ehrcommerce.ehr.connection_form import LABELS, ConnectionForm, SpellingForm
 from ehrcommerce.ehr.findings import ERROR, WARNING
 from ehrcommerce.ehr.models import EhrConnection, EhrIssuer, EhrSession
@@ -44,7 +45,7 @@ from ehrcommerce.ehr.models import EhrConnection, EhrIssuer, EhrSession
 NEW = ["name", "slug", "vendor", "fhir_base", "client_id", "client_auth", "new_client_secret", "frame_origins", "enabled",
        "owner_contact"]  # fmt: skip
 BASIC = ["name", "slug", "vendor", "fhir_base", "client_id", "client_auth", "frame_origins", "backend_services", "enabled",
-         "owner_contact", "agreement", "state", "differs"]  # fmt: skip
+         "owner", "owner_contact", "runbook_url", "agreement", "state", "differs"]  # fmt: skip
 # One field a line: Django opens a folded part for a field that is wrong only where it stands alone.
 FOLDED = (
     ("What differs: where it lives", [

@@ -9,6 +9,7 @@ class EhrConfig(AppConfig):
 
     def ready(self) -> None:
         """What others may ask of this room without importing it: its chores and its eraser."""
+        from ehrcommerce.accounts import whom as contacts
         from ehrcommerce.disclosure import retention
         from ehrcommerce.ehr import (
             cds_cards,
@@ -21,10 +22,12 @@ class EhrConfig(AppConfig):
             sessions,
             silence,
             versions,
+            whom,
         )
         from ehrcommerce.outbox import chores, handlers
         from ehrcommerce.policy.keeping import IN_MEMORY, INBOX, OFFER, SKELETON
 
+        contacts.register(whom.ehr_of)
         chores.register("ehr.sessions", every_s=300, work=sessions.tidy)
         chores.register("ehr.inbox", every_s=5.0, work=drain.pick_up)
         chores.register("ehr.polling", every_s=10.0, work=polling.due)

@@ -65,7 +65,9 @@ LABELS = {
     "connect_s": "Patience to connect, in seconds",
     "read_s": "Patience in seconds",
     "rate_per_minute": "Requests a minute",
-    "owner_contact": "Who is called",
+    "owner": "Who looks after it here",
+    "owner_contact": "Whom to call there",
+    "runbook_url": "Runbook",
     "tenant": "Tenant",
 }
 HELP = {
@@ -106,7 +108,9 @@ HELP = {
     "write_back": "A Task in the chart follows each purchase.",
     "client_certificate": "The name of a certificate that is configured on the server; empty for most EHRs.",
     "rate_per_minute": "At most, for each process of the app. 0: no limit.",
+    "owner": "Shown, with the next two, where something of this EHR is stuck.",
     "owner_contact": "When this breaks: a name and a phone number.",
+    "runbook_url": "Where it is written how: https://wiki.example.org/ehr",
 }
 
 # A launch may record these while the form is open; what counts as changed is held against what the form showed.
@@ -132,7 +136,7 @@ class ConnectionForm(_ConnectionForm):
     class Meta:
         model = EhrConnection
         fields = (
-            "name", "slug", "vendor", "enabled", "owner_contact", "fhir_base", "client_id", "client_auth",
+            "name", "slug", "vendor", "enabled", "owner", "owner_contact", "runbook_url", "fhir_base", "client_id", "client_auth",
             "basic_encoding", "client_id_in_body", "assertion_alg", "assertion_aud", "aud_override", "oidc_issuer",
             "more_issuers", "jwks_source", "jwks_uri", "id_token_algs", "nonce_policy", "fhir_user_policy",
             "scope_dialect", "launch_scopes", "retry_reduced_scopes", "standalone", "token_type_optional",

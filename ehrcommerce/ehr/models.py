@@ -155,7 +155,9 @@ class EhrConnection(models.Model):
         db_default=0, default=0, help_text="Requests a minute at most; 0: no limit."
     )
     enabled = models.BooleanField(default=True)
+    owner = models.CharField(max_length=120, blank=True, default="", db_default="")
     owner_contact = models.CharField(max_length=120, blank=True, help_text="Who is called when this breaks.")
+    runbook_url = models.CharField(max_length=255, blank=True, default="", db_default="")
     tenant = models.CharField(
         default="",
         db_default="",

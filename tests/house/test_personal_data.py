@@ -99,6 +99,7 @@ PLAIN = {
     "ehr.EhrConnection": dict.fromkeys(
         ("slug", "name", "vendor", "fhir_base", "canonical_iss", "client_id", "client_auth", "assertion_alg",
          "oidc_issuer", "jwks_uri", "id_token_algs", "nonce_policy", "scope_dialect", "extra_origins", "frame_origins",
+         "owner", "runbook_url",
          "owner_contact", "basic_encoding", "client_id_in_body", "aud_override", "assertion_aud", "more_issuers",
          "jwks_source", "launch_scopes", "fhir_user_policy", "search_parameters", "medication_order",
          "client_certificate", "tenant", "pinned_endpoints", "alert", "standing_alerts", "capability_snapshot", "check_findings"),

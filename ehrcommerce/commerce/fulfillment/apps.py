@@ -47,6 +47,10 @@ class FulfillmentConfig(AppConfig):
             returning.Returned,
         ):
             handlers.register(handler())
+        from ehrcommerce.accounts import whom as contacts
+        from ehrcommerce.commerce.fulfillment import whom
+
+        contacts.register(whom.supplier_of)
         signals.authorized.connect(receivers.on_authorized, dispatch_uid="fulfillment")
         signals.cancel_wanted.connect(receivers.on_cancel_wanted, dispatch_uid="fulfillment")
         signals.stopped.connect(receivers.on_stopped, dispatch_uid="fulfillment")
