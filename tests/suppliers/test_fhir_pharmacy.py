@@ -87,14 +87,25 @@ class Pharmacy:
         if handler.command == "PATCH":
             if self.tasks[name]["status"] == "completed":
                 return 409, {"resourceType": "OperationOutcome", "issue": []}
-            self.tasks[name]["status"] = json.loads(body)[0]["value"]
-            return 200, self.tasks[name]
+            return self.patched(self.tasks[name], json.loads(body))
         there = self.of(unquote(handler.headers["If-None-Exist"].partition("=")[2]))
         if there:
             return (200, there[0]) if len(there) == 1 else (412, {})
         made = {**json.loads(body), "id": f"T-{len(self.tasks) + 1}"}
         self.tasks[made["id"]] = made
         return 201, made
+
+    def patched(self, task: dict[str, Any], patch: list[dict[str, Any]]) -> tuple[int, Any]:
+        """The three operations that we use, as RFC 6902 has them: all or none."""
+        for one in patch:
+            if one["op"] == "test" and task["status"] != one["value"]:
+                return 422, {"resourceType": "OperationOutcome", "issue": []}
+            if one["op"] == "add":
+                assert one["path"] == "/input/-"
+                task.setdefault("input", []).append(one["value"])
+            if one["op"] == "replace":
+                task["status"] = one["value"]
+        return 200, task
 
     def of(self, token: str) -> list[dict[str, Any]]:
         value = token.partition("|")[2]
@@ -231,6 +242,35 @@ def test_an_order_is_cancelled(pharmacy: Pharmacy) -> None:
     first = place(made, wanted)
     assert made.cancel(first.reference, idempotency_key="c") == Done(first.reference)
     assert made.find(wanted.reference).state == "cancelled"
+
+
+def asks(pharmacy: Pharmacy, code: str, words: str = "") -> None:
+    """The pharmacist puts the Task on hold and says why."""
+    said = [{"type": {"text": "question"}, "valueString": words}] if words else []
+    pharmacy.tasks["T-1"] |= {"status": "on-hold", "statusReason": {"coding": [{"code": code}]}, "output": said}
+
+
+@pytest.mark.parametrize(("code", "question"), [("dose", "dose"), ("substitution", "substitution"), ("allergy", "other")])
+def test_a_pharmacist_asks_and_gets_the_answer_once(pharmacy: Pharmacy, code: str, question: str) -> None:
+    made, wanted = adapter(pharmacy), request()
+    first = place(made, wanted)
+    asks(pharmacy, code, "Is it 0.50 g? \n" + "x" * 300)
+    found = made.find(wanted.reference)
+    assert (found.state, found.question, len(found.question_text), found.reason) == ("dispatched", question, 200, "")
+    told = made.answer(first.reference, "as_written", "Yes, 0.50 g", idempotency_key="a")
+    assert told == Done(first.reference)
+    inputs = {one["type"]["text"]: one["valueString"] for one in pharmacy.tasks["T-1"]["input"]}
+    assert (inputs["prescriber-answer"], inputs["prescriber-words"]) == ("as_written", "Yes, 0.50 g")
+    assert made.find(wanted.reference).question == ""
+    assert made.answer(first.reference, "as_written", "", idempotency_key="a") == Refused("no_question")
+
+
+def test_on_hold_without_a_reason_asks_nothing(pharmacy: Pharmacy) -> None:
+    made, wanted = adapter(pharmacy), request()
+    place(made, wanted)
+    pharmacy.tasks["T-1"]["status"] = "on-hold"
+    found = made.find(wanted.reference)
+    assert (found.state, found.question, found.question_text) == ("dispatched", "", "")
 
 
 def test_another_order_under_our_reference_is_not_adopted(pharmacy: Pharmacy) -> None:  # REL-F8

@@ -19,7 +19,12 @@ written with the characters that stood in the chart, which those models cannot d
 | 409 to a cancel, 412, 422        | Refused("too_late")                                         |
 | others                           | as for every partner (_http_partner.py)                     |
 
-Task.output tells more: `tracking-number`, `carrier`, and `line-rejected` with the product number of a line."""
+Task.output tells more: `tracking-number`, `carrier`, and `line-rejected` with the product number of a line.
+
+A pharmacist's question: status on-hold with a statusReason whose code is one of ports.QUESTIONS (any other is `other`),
+and their words in the output `question`. The prescriber's answer is a JSON Patch that a Task which does not wait any more
+refuses: it tests the status, adds the inputs `prescriber-answer` and `prescriber-words`, and sets it to received. An on-hold
+without a reason asks nothing: it waits."""
 
 import json
 from collections.abc import Mapping
@@ -28,11 +33,11 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from ehrcommerce.outbox.handlers import LOOKUP
-from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, Refused
+from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused
 from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.adapters import _fhir_order
 from ehrcommerce.suppliers.adapters._http_partner import HttpPartner, id_of, text_of
-from ehrcommerce.suppliers.ports import SupplyRequest, SupplyStatus
+from ehrcommerce.suppliers.ports import QUESTION_CHARS, QUESTIONS, SupplyRequest, SupplyStatus
 from ehrcommerce.wire.client import Answer, ask
 
 FHIR = "application/fhir+json"
@@ -42,12 +47,15 @@ STATUS_OF = {
     "cancelled": "cancelled", "failed": "exception",
 }  # fmt: skip
 BUSINESS = {"packed": "accepted", "shipped": "shipped", "delivered": "delivered", "returned": "returned"}
+ASKED, ANSWERED, WORDS = "question", "prescriber-answer", "prescriber-words"
 REASONS = {"out_of_stock", "prescription_problem", "address"}
 
 
 class Adapter(HttpPartner):
     capability = LOOKUP
-    sends: ClassVar[Mapping[str, str]] = _fhir_order.SENDS
+    sends: ClassVar[Mapping[str, str]] = {
+        **_fhir_order.SENDS, "answer": "Fulfiller.answer", "text": "Fulfiller.answer",
+    }  # fmt: skip
 
     def render(self, request: SupplyRequest) -> bytes:
         return _fhir_order.written(request)
@@ -103,8 +111,26 @@ class Adapter(HttpPartner):
         return Done(reference=supplier_reference) if found["status"] == "cancelled" else Refused("too_late")
 
     def answer(self, supplier_reference: str, answer: str, text: str, *, idempotency_key: str) -> Outcome:
-        """Questions come by phone from these pharmacies."""
-        return Refused("no_question")
+        """Whoever does not wait any more has its answer, or took one by phone: "no_question"."""
+        last_line.require(self.supplier, self.sends, {"answer": answer, "text": text})
+        told = [(ANSWERED, answer), *([(WORDS, text)] if text else [])]
+        patch = [
+            {"op": "test", "path": "/status", "value": "on-hold"},
+            *({"op": "add", "path": "/input/-", "value": {"type": {"text": what}, "valueString": said}}
+              for what, said in told),
+            {"op": "replace", "path": "/status", "value": "received"},
+        ]  # fmt: skip
+        headers = {**self.headers(), "Content-Type": "application/json-patch+json", "Idempotency-Key": idempotency_key}
+        path, body = f"Task/{quote(supplier_reference, safe='')}", json.dumps(patch, ensure_ascii=False).encode()
+        sent: Answer = ask(self.partner, "PATCH", path, headers=headers, body=body)
+        if sent.status in (409, 412, 422):
+            return Refused("no_question")
+        return self.outcome_of(sent, lambda found: self._answered(found, supplier_reference))
+
+    def _answered(self, found: Mapping[str, Any], supplier_reference: str) -> Outcome:
+        """A success after which they still wait is none that we know."""
+        waits = found["status"] == "on-hold"
+        return OutcomeUnknown("not_taken") if waits else Done(reference=supplier_reference)
 
     def read_callback(self, body: Mapping[str, Any]) -> str:
         """A Task, or the common form with our reference."""
@@ -127,12 +153,20 @@ class Adapter(HttpPartner):
         rejected = told.get("line-rejected", [])
         decided = state in ("accepted", "shipped", "delivered", "returned")
         reason = _code(task.get("statusReason"))
+        asks = reason if task["status"] == "on-hold" else ""
         return SupplyStatus(
             reference=_fhir_order.own_reference(task), supplier_reference=id_of(task["id"]), state=state,
-            reason=reason if reason in REASONS else "other" if reason else "",
+            reason="" if asks else reason if reason in REASONS else "other" if reason else "",
             carrier=(told.get("carrier") or [""])[-1][:60], tracking_number=(told.get("tracking-number") or [""])[-1],
             accepted={sku: sku not in rejected for sku in _fhir_order.skus_in(task)} if decided else {},
+            question=asks if asks in QUESTIONS else "other" if asks else "",
+            question_text=_words(told.get(ASKED)) if asks else "",
         )  # fmt: skip
+
+
+def _words(said: list[str] | None) -> str:
+    """The pharmacist's own words, of a length that a page holds."""
+    return (said or [""])[-1][:QUESTION_CHARS].strip()
 
 
 def _code(concept: Any) -> str:
