@@ -7,12 +7,15 @@ class OffersConfig(AppConfig):
     name = "ehrcommerce.commerce.offers"
 
     def ready(self) -> None:
-        from ehrcommerce.commerce.offers import effects, finding, links
+        from ehrcommerce.commerce.offers import arrivals, effects, finding, links
         from ehrcommerce.disclosure import retention
         from ehrcommerce.outbox import chores, handlers
         from ehrcommerce.policy.keeping import DIGEST
+        from ehrcommerce.suppliers import messages
 
         handlers.register(effects.SendLink())
+        handlers.register(arrivals.Undelivered())
+        messages.told.connect(arrivals.heard, dispatch_uid="offers")
         chores.register("expire links", every_s=30.0, work=links.expire_due)
         chores.register("contact digests", every_s=3600.0, work=finding.fill_digests)
         digests = [f"offers.Offer.{what}_digest" for what in ("birth", "family", "postal")]

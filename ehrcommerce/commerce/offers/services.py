@@ -17,7 +17,7 @@ from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.quantities import how_many
-from ehrcommerce.commerce.offers import helping, links
+from ehrcommerce.commerce.offers import arrivals, helping, links
 from ehrcommerce.commerce.offers.errors import OfferProblem as OfferProblem
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Delivery, LinkState, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, phrase_of, token_of
@@ -342,6 +342,7 @@ def resend(*, link: PurchaseLink, by: User, at: datetime) -> bool:
         entity=f"link:{locked.public_id}",
         at=at,
     )
+    arrivals.look_again(locked, by=by.actor, at=at)
     return True
 
 
@@ -360,4 +361,6 @@ def send_problem(link: PurchaseLink) -> str:
     last = Effect.objects.filter(
         organization_id=link.organization_id, kind="offers.link", subject=str(link.public_id)
     ).last()
-    return last.code if last and last.state in (State.REJECTED, State.NEEDS_HUMAN) else ""
+    if last and last.state in (State.REJECTED, State.NEEDS_HUMAN):
+        return last.code
+    return arrivals.CODE if arrivals.undelivered([link]) else ""

@@ -1,6 +1,7 @@
 """What became of a link that was made: its page, the sheet to print, this patient's links, taking one back, sending one
 again. These pages read nothing of the chart but whose it is."""
 
+from contextlib import suppress
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ehrcommerce.commerce.fulfillment import asking
 from ehrcommerce.commerce.fulfillment.services import withdraw_for
+from ehrcommerce.commerce.offers import arrivals
 from ehrcommerce.commerce.offers import links as link_services
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
@@ -109,6 +111,8 @@ def _links_page(request: ClinicianRequest, *, status: int = 200, **more: object)
     rules = {act.offer_id: act.rule.name for act in acts if act.offer_id is not None}
     asked = asking.by_offer([each.offer.pk for each in found])
     sendable = _new_versions(found)
+    lost = arrivals.undelivered(each.link for each in found)
+    ways = arrivals.other_ways([each.link for each in found if each.link.pk in lost])
     rows = [
         (
             each,
@@ -117,6 +121,8 @@ def _links_page(request: ClinicianRequest, *, status: int = 200, **more: object)
             sendable.get(each.link.pk, ""),
             _agreed(each.offer),
             rules.get(each.offer.pk, ""),
+            each.link.pk in lost,
+            ways.get(each.offer.pk, ()),
         )
         for each in found
     ]
@@ -178,8 +184,11 @@ def undo(request: ClinicianRequest, launch_key: str, act_id: UUID) -> HttpRespon
 @require_POST
 @clinician_required
 def resend(request: ClinicianRequest, launch_key: str, link_id: UUID) -> HttpResponse:
-    """Send the same address again."""
+    """Send the same address again, where `to` names another contact of the offer to that one."""
     link = _link(request, link_id)
+    with suppress(ValueError):
+        if other := request.POST.get("to", ""):
+            arrivals.use_other(link=link, contact_id=UUID(other), by=request.user.actor, at=timezone.now())
     offers.resend(link=link, by=request.user, at=timezone.now())
     return redirect("clinic:sent", launch_key=launch_key, offer_id=link.offer.public_id)
 
