@@ -123,7 +123,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "orders.payment": {_C.MONEY: "state amount captured refunded processor_reference changed_at"},
     "orders.reconciliation": {_C.MONEY: "day supplier listed agreed to_compare strays crooked at public_id"},
     "orders.ledgerentry": {_C.MONEY: "at cause account amount"},
-    "fulfillment.fulfillment": {_C.STATE: "supplier state reason supplier_reference checked_at", _C.ITEM: "kind"},
+    "fulfillment.fulfillment": {_C.STATE: "supplier state reason replace_reason supplier_reference checked_at", _C.ITEM: "kind"},
     "fulfillment.pharmacistquestion": {
         _C.STATE: "public_id fulfillment asked_at answered_at answered_by closed_at",
         _C.CLINICAL: "asked words answer answer_words",

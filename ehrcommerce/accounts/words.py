@@ -3,6 +3,7 @@ do. A code that is not here is shown as it is."""
 
 TITLES = {
     "offers.link": "Link to the patient",
+    "offers.undelivered": "The message with the link did not arrive",
     "checkout.code": "One-time code to the patient",
     "checkout.eligibility": "Question to the health plan",
     "payment.open": "Open the payment page",
@@ -90,11 +91,12 @@ REMEDIES = {
     "no_consent": "The patient took back the yes to this supplier. Nothing more goes to it.",
     "stop_not_confirmed": "The clinic stopped what the supplier has. It was asked to cancel and has not said yes. Call it.",
     "stop_refused": "The clinic stopped it, and the supplier says that it is too late. Call it and the clinic.",
+    "stopped_on_its_way": "The clinic stopped it, and it is on its way. The order's page says what can still be done.",
+    "stopped_after_delivery": "The clinic stopped it, and it was delivered. The order's page says what can still be done.",
     "stopped_after_leaving": "The clinic stopped it after it left. Call the patient: do not use it. Then close this.",
     "element_missing": "The chart no longer says something that it said at sending. Ask the clinic, or who runs its EHR. "
     "Retry once it is back; cancel if the clinic took it out on purpose.",
     "doubled_at_supplier": "The supplier has this order twice. Call it: one goes, the other is cancelled. Then press Retry.",
-    "return_to_decide": "A parcel came back. Look at the order: give money back there, or send it again. Then close this.",
     "no_refills_left": "The patient runs out soon, and the prescription has no refill left. Tell the prescriber: renew it in"
     " the chart, or not. Then close this.",
     "refill_changed": "The patient runs out soon, and the prescription was changed since. Tell the prescriber to send the new"
@@ -103,6 +105,13 @@ REMEDIES = {
     "too_old": "The patient runs out soon, and the prescription is too old. Tell the prescriber. Then close this.",
     "refill_no_contact": "A refill is due, and the chart has no phone or e-mail. Call the patient. Then close this.",
     "refill_not_sold": "A refill is due, and the product is not sold any more. Tell the prescriber. Then close this.",
+    "return_to_decide": "A parcel came back. On the order's page: give money back, or send it again.",
+    "message_bounced": "The message did not arrive: wrong number or address. The clinic sees it beside the link and can send it"
+    " another way. Tell it.",
+    "parcel_in_trouble": "The carrier says that the parcel does not arrive. Ask it. On the order's page: send it again, or give"
+    " money back.",
+    "replacement_asked": "The parcel does not arrive, and the patient asks for a new one. On the order's page: send it again.",
+    "replacement_failed": "What was to be sent again does not come. On the order's page: give money back, or send it again.",
     "not_final": "Not delivered yet; the supplier is asked regularly.",
 }
 

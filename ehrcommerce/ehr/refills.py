@@ -12,7 +12,7 @@ from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
-from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
+from ehrcommerce.commerce.fulfillment.models import Fulfillment, FulfillmentLine, Shipment
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.orders import fills
@@ -44,7 +44,8 @@ FOR_CLINICIAN = frozenset({NO_REFILLS, CHANGED, "expired", "too_old", "refill_no
 def plan_due(organization_id: int, at: datetime) -> int:
     """The sweeper's chore: each delivered fill gets the day of the next one, once."""
     arrived = Fulfillment.objects.filter(organization_id=organization_id, kind=PRESCRIPTION, state__in=ARRIVED)
-    lines = OrderLine.objects.filter(fulfillment_line__fulfillment__in=arrived, refill=None).exclude(accepted=False)
+    brought = FulfillmentLine.objects.filter(fulfillment__in=arrived).values("order_line_id")
+    lines = OrderLine.objects.filter(pk__in=brought, refill=None).exclude(accepted=False)
     found = list(lines.select_related("offer_line__product", "offer_line__offer", "order").order_by("pk")[:BATCH])
     return sum(_plan(line, at) for line in found)
 

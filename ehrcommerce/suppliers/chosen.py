@@ -23,6 +23,7 @@ from ehrcommerce.suppliers.ports import (
     Messaging,
     NoSupplier,
     Payments,
+    PaymentStatus,
     SupplierUnclear,
     SupplierUnreachable,
     SupplyStatus,
@@ -116,6 +117,17 @@ def payments(supplier: Supplier, *, known: Mapping[str, str] | None = None) -> P
     if known:
         adapter.known = {ours: theirs for ours, theirs in known.items() if theirs}
     return cast(Payments, adapter)
+
+
+def paid(supplier: Supplier, reference: str, *, theirs: str) -> PaymentStatus | None:
+    """How a payment stands at its processor, asked where no effect stands behind the question. SupplierUnreachable,
+    SupplierUnclear."""
+    try:
+        return payments(supplier, known={reference: theirs}).find(reference)
+    except NotSent as problem:
+        raise SupplierUnreachable from problem
+    except (Unanswered, agreements.NoAgreement) as problem:
+        raise SupplierUnclear from problem
 
 
 def eligibility(supplier: Supplier) -> Eligibility:

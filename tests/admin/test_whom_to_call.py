@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from django.utils import timezone
 
 from ehrcommerce.accounts.whom import whom_to_call
@@ -14,8 +13,6 @@ from ehrcommerce.policy.packets import DEVICE
 from ehrcommerce.suppliers.models import Supplier
 from tests import factories
 from tests.commerce.shop import Shop
-
-pytestmark = pytest.mark.django_db
 
 
 def connection(shop: Shop, order: Order, **changes: Any) -> EhrConnection:

@@ -92,10 +92,12 @@ PLAIN = {
     "orders.Reconciliation": {"day": "the day that was compared"},
     "orders.LedgerEntry": {"cause": CODE, "account": CODE},
     "orders.OrderEvent": {"detail": CODE},
-    "fulfillment.Fulfillment": {"supplier_reference": OPAQUE, "checked_versions": "opaque keys and version numbers"},
+    "fulfillment.Fulfillment": {
+        "supplier_reference": OPAQUE, "checked_versions": "opaque keys and version numbers", "replace_reason": CODE,
+    },
     "fulfillment.PharmacistQuestion": {"asked": CODE, "answer": CODE},
     "fulfillment.FulfillmentLine": {"expected_on": "the day that a supplier names for a product"},
-    "fulfillment.Shipment": {"carrier": PARTNER},
+    "fulfillment.Shipment": {"carrier": PARTNER, "skus": PUBLIC},
     "ehr.EhrConnection": dict.fromkeys(
         ("slug", "name", "vendor", "fhir_base", "canonical_iss", "client_id", "client_auth", "assertion_alg",
          "oidc_issuer", "jwks_uri", "id_token_algs", "nonce_policy", "scope_dialect", "extra_origins", "frame_origins",

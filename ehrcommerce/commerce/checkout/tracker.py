@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
-from ehrcommerce.commerce.fulfillment import asking
+from ehrcommerce.commerce.fulfillment import asking, parcels, parts, replacing
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order, OrderFee, OrderLine
 from ehrcommerce.commerce.orders.money import due_cents
@@ -187,6 +187,8 @@ def reached(order: Order) -> dict[str, datetime]:
     """When each state was first reached."""
     first: dict[str, datetime] = {}
     for event in order.events.order_by("at", "pk"):
+        if event.code == Code.REPLACEMENT:
+            first.clear()  # what is sent anew goes the way once more
         first.setdefault(event.state, event.at)
     return first
 
@@ -300,3 +302,18 @@ def sums_of(lines: Iterable[OrderLine], fees: Iterable[OrderFee] = ()) -> Sums:
         sum(line.patient_cents for line in standing), sum(fee.cents for fee in owed),
         sum(line.tax_cents for line in standing) + sum(fee.tax_cents for fee in owed),
     )  # fmt: skip
+
+
+def replacement(order: Order) -> dict[str, bool]:
+    """Whether something is sent anew, whether the patient may ask for it, and whether they did."""
+    rows = order.fulfillments.filter(replaces__isnull=False).exclude(state__in=parts.OVER)
+    lost = replacing.lost_parts(order) if order.state == _O.EXCEPTION else []
+    asked = order.events.filter(code=Code.REPLACEMENT_ASKED).exists()
+    return {"sent_again": rows.exists(), "may_ask": bool(lost) and not asked, "asked_again": bool(lost) and asked}
+
+
+def parcels_of(order: Order) -> tuple[int, int]:
+    """How many parcels have arrived, of how many that come; (0, 0) where there is one at most."""
+    rows = order.fulfillments.values_list("shipments__state", flat=True)
+    have, of = parcels.arrived([state for state in rows if state])
+    return (have, of) if of > 1 else (0, 0)

@@ -22,7 +22,10 @@ from ehrcommerce.accounts.reveal import Revealable, register
 from ehrcommerce.accounts.words import remedy, title
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.fulfillment import replacing
+from ehrcommerce.commerce.fulfillment.again import replaceable, send_again
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, PharmacistQuestion
+from ehrcommerce.commerce.fulfillment.reroute_pages import RerouteAdmin, options
 from ehrcommerce.commerce.fulfillment.timeline import order_of, timeline, waiting
 from ehrcommerce.commerce.orders import services as orders
 from ehrcommerce.commerce.orders.errors import OrderProblem
@@ -114,7 +117,7 @@ class PaymentInline(ShownInline):
 class FulfillmentInline(ShownInline):
     model = Fulfillment
     verbose_name_plural = "suppliers of this order"
-    fields = ["supplier", "kind", "state", "reason", "supplier_reference", "checked_at"]
+    fields = ["supplier", "kind", "state", "reason", "replace_reason", "supplier_reference", "checked_at"]
 
 
 class LedgerInline(ShownInline):
@@ -147,12 +150,13 @@ def cents_of(text: str) -> int | None:
 
 
 @admin.register(Order, site=site)
-class OrderAdmin(ReadOnly):
+class OrderAdmin(RerouteAdmin):
     list_display = ["number", "state", "money", "patient_pays", "uses_plan", "placed_at", "changed_at"]
     list_filter = ["state", "money", "uses_plan"]
     search_fields = ["number__exact"]
     search_help_text = "Exact order number, like LK-7K3M9Q."
     ordering = ["-id"]
+    actions = ["move_on"]
     fields = [
         ("state", "money", "uses_plan"),
         ("full_price", "plan_pays", "patient_pays"),
@@ -187,6 +191,7 @@ class OrderAdmin(ReadOnly):
         mine = [
             path("<int:pk>/retry/", self.admin_site.admin_view(self.retry), name="orders_order_retry"),
             path("<int:pk>/cancel/", self.admin_site.admin_view(self.cancel), name="orders_order_cancel"),
+            path("<int:pk>/replace/", self.admin_site.admin_view(self.replace), name="orders_order_replace"),
             path("<int:pk>/refund/", self.admin_site.admin_view(self.refund), name="orders_order_refund"),
             path("of-effect/<int:pk>/", self.admin_site.admin_view(self.of_effect), name="orders_order_of_effect"),
         ]
@@ -206,6 +211,9 @@ class OrderAdmin(ReadOnly):
                 "may_act": self._has(request, OPERATIONS), "may_cancel": order.state not in FINAL,
                 "refundable": refundable_cents(order) if sees_money else 0, "refund_reasons": REFUND_REASONS,
                 "may_refund": self._has(request, OPERATIONS) and sees_money, "sees_money": sees_money,
+                "replaceable": (parcels := replaceable(order)), "replace_reasons": replacing.REASONS,
+                "replace_needs_proof": any(one.needs_proof for one in parcels),
+                **options(order),
                 "stuck": any(each[0].state == State.NEEDS_HUMAN for each in held),
             }  # fmt: skip
         return super().change_view(request, object_id, form_url, context)
@@ -256,6 +264,14 @@ class OrderAdmin(ReadOnly):
                 self.message_user(request, "Asked to cancel. The timeline shows what supplier and processor answer.")
         except OrderProblem as problem:
             self.message_user(request, str(type(problem).__doc__), messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:orders_order_change", args=[pk]))
+
+    def replace(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Send something of it once more, for no money."""
+        order = self._order(request, pk)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        self.message_user(request, *send_again(order, request.POST, by=staff_of(request).actor))
         return HttpResponseRedirect(reverse("admin:orders_order_change", args=[pk]))
 
     def refund(self, request: HttpRequest, pk: int) -> HttpResponse:

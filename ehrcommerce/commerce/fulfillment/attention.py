@@ -5,6 +5,8 @@ from datetime import datetime
 
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
+from ehrcommerce.commerce.orders.events import Code
+from ehrcommerce.commerce.orders.models import OrderEvent
 from ehrcommerce.commerce.orders.states import OrderState
 from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.handlers import Handler
@@ -12,6 +14,11 @@ from ehrcommerce.outbox.models import Effect, State
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome
 
 KIND = "fulfillment.attention"
+# What can still be done depends on how far it has come.
+AFTER = {
+    OrderState.SHIPPED: "stopped_on_its_way", OrderState.DELIVERED: "stopped_after_delivery",
+    OrderState.COMPLETED: "stopped_after_delivery",
+}  # fmt: skip
 LEFT = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 OVER = (OrderState.CANCELLED, OrderState.REFUSED, OrderState.RETURNED)
 
@@ -26,13 +33,22 @@ class Attention(Handler):
         fulfillment = Fulfillment.objects.get(public_id=effect.subject)
         if fulfillment.state in OVER:
             return Done()
+        if fulfillment.state in LEFT and _is_handled(fulfillment):
+            return Done()
         if fulfillment.state in LEFT:
-            return NeedsHuman("stopped_after_leaving")
+            return NeedsHuman(AFTER.get(OrderState(fulfillment.state), "stopped_after_leaving"))
         waits = fulfillment.state == OrderState.CANCEL_REQUESTED
         return NeedsHuman("stop_not_confirmed" if waits else "stop_refused")
 
     def ask(self, effect: Effect) -> Outcome:
         return self.send(effect, b"")
+
+
+def _is_handled(fulfillment: Fulfillment) -> bool:
+    """Whether somebody said that the patient knows, and what becomes of the goods (afterstop.py)."""
+    events = OrderEvent.objects.filter(order_id=fulfillment.order_id, code=Code.AFTER_STOP)
+    done = set(events.values_list("detail", flat=True))
+    return "told" in done and len(done) > 1
 
 
 def ask_for(fulfillment: Fulfillment, *, at: datetime) -> None:

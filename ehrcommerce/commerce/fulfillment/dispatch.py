@@ -123,7 +123,9 @@ class Dispatch(Handler):
         except NoConsent as problem:
             raise Halt(Refused(f"{gate.STOPPED}no_consent")) from problem
         lines = _lines(fulfillment)
-        now = payloads.agreed([line.offer_line for line in lines], kind=fulfillment.kind, supplier=supplier)
+        # The yes was to all that this recipient gets; what is sent anew may be a part of it.
+        whole = _lines(_first(fulfillment))
+        now = payloads.agreed([line.offer_line for line in whole], kind=fulfillment.kind, supplier=supplier)
         if (yes.payload_digest and bytes(yes.payload_digest) != now) or _is_changed(order, fulfillment, lines):
             raise Halt(NeedsHuman("payload_changed"))
         if not supplier.serves(order.ship_to["state"]):
@@ -196,9 +198,16 @@ class Dispatch(Handler):
         return Done(status.supplier_reference, {"status": status}) if status else Refused("not_in_time")
 
 
+def _first(fulfillment: Fulfillment) -> Fulfillment:
+    """The part that the patient agreed to, where this one replaces it."""
+    while fulfillment.replaces_id is not None:
+        fulfillment = Fulfillment.objects.get(pk=fulfillment.replaces_id)
+    return fulfillment
+
+
 def _lines(fulfillment: Fulfillment) -> list[OrderLine]:
     """In the order in which the payload was written first."""
-    lines = OrderLine.objects.filter(fulfillment_line__fulfillment=fulfillment)
+    lines = OrderLine.objects.filter(fulfillment_lines__fulfillment=fulfillment)
     return list(lines.select_related("offer_line__product").order_by("pk"))
 
 
@@ -235,6 +244,9 @@ def _passed(fulfillment: Fulfillment, finding: gate.Finding) -> None:
         order, locked = progress.lock(str(fulfillment.public_id))
         if locked.state not in MAY_BEGIN or progress.is_asked_back(locked):
             raise Halt(Refused("not_wanted"))
+        payload = bytes(fulfillment.payload_digest or b"")
+        if (bytes(locked.payload_digest or b""), locked.supplier_id) != (payload, fulfillment.supplier_id):
+            raise Halt(TryAgain("changed_meanwhile", after_s=0))  # another address or supplier: read and written anew
         locked.checked_at, locked.checked_versions = finding.checked_at, dict(finding.versions)
         locked.save(update_fields=["checked_at", "checked_versions"])
         if PROGRESS.get(locked.state, 0) < PROGRESS[OrderState.GATED]:

@@ -13,7 +13,9 @@ from ehrcommerce.vault.keys import blind_index
 
 
 class Fulfillment(models.Model):
-    """What one supplier does for one order. `checked_*` is the freshness gate's committed result (design law 7)."""
+    """What one supplier does for one order. `checked_*` is the freshness gate's committed result (design law 7).
+
+    `replaces`: it sends anew what another part lost or broke, for no money; the lines of both are the same."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
@@ -26,31 +28,55 @@ class Fulfillment(models.Model):
     checked_at = models.DateTimeField(null=True)
     checked_versions = models.JSONField(default=dict)
     payload_digest = models.BinaryField(max_length=32, null=True)
+    replaces = models.ForeignKey("self", on_delete=models.CASCADE, null=True, related_name="replacements")
+    asked_supplier = models.ForeignKey(
+        "suppliers.Supplier", on_delete=models.PROTECT, null=True, related_name="+",
+        help_text="Who would fill it instead, as soon as the patient has said yes to that one.",
+    )  # fmt: skip
+    replace_reason = models.CharField(max_length=16, blank=True, default="", db_default="")
     changed_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["order", "supplier", "kind"], name="fulfillment_one_per_supplier"),
+            models.UniqueConstraint(
+                fields=["order", "supplier", "kind"], name="fulfillment_one_per_supplier",
+                condition=models.Q(replaces__isnull=True),
+            ),
+            # One at a time: a second press finds the first.
+            models.UniqueConstraint(
+                fields=["replaces"], name="fulfillment_one_replacement",
+                condition=~models.Q(state__in=["cancelled", "refused", "delivered", "completed", "returned", "exception"]),
+            ),
             models.CheckConstraint(condition=models.Q(state__in=OrderState.values), name="fulfillment_state_known"),
-        ]
+        ]  # fmt: skip
 
     if TYPE_CHECKING:
         organization_id: int
         order_id: int
+        replaces_id: int | None
 
     def __str__(self) -> str:
         return str(self.public_id)
 
 
 class FulfillmentLine(models.Model):
-    """Which lines of the order this supplier has, and whether it took them."""
+    """Which lines of the order this supplier has, and whether it took them. A line stands in several parts where one
+    replaces another; the first one decides about its money."""
 
     organization = models.ForeignKey("accounts.Organization", on_delete=models.PROTECT, related_name="+")
     fulfillment = models.ForeignKey(Fulfillment, on_delete=models.CASCADE, related_name="lines")
-    order_line = models.OneToOneField("orders.OrderLine", on_delete=models.CASCADE, related_name="fulfillment_line")
+    order_line = models.ForeignKey("orders.OrderLine", on_delete=models.CASCADE, related_name="fulfillment_lines")
     accepted = models.BooleanField(null=True)
+    reserved = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How many of a limited stock a replacement holds until they leave or will not."
+    )
     is_late = models.BooleanField(default=False, db_default=False, help_text="The supplier waits for it: a backorder.")
     expected_on = models.DateField(null=True, help_text="The day that the supplier names for what is late.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["fulfillment", "order_line"], name="fulfillment_line_once"),
+        ]
 
     if TYPE_CHECKING:
         order_line_id: int
@@ -112,6 +138,7 @@ class Shipment(models.Model):
     tracking_digest = models.BinaryField(
         max_length=32, default=b"", db_default=b"", help_text="Blind index: by what a carrier's callback finds it."
     )
+    skus = models.JSONField(default=list, db_default=[], help_text="What is in it, where its supplier says so.")
     state = models.CharField(max_length=20, default="shipped")
     shipped_at = models.DateTimeField()
     delivered_at = models.DateTimeField(null=True)

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.fulfillment import asking, attention, doubles, receipting, returning, telling
-from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
+from ehrcommerce.commerce.catalog import stock
+from ehrcommerce.commerce.fulfillment import asking, attention, doubles, parcels, parts, receipting, returning, telling
+from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.orders import money, moves
 from ehrcommerce.commerce.orders.events import Code, note
 from ehrcommerce.commerce.orders.models import Order, OrderEvent, OrderLine
@@ -59,20 +60,37 @@ def apply(order: Order, fulfillment: Fulfillment, status: SupplyStatus, *, at: d
         return
     _put_off(order, fulfillment, status, by, at)
     asking.hear(order, fulfillment, status, by=by, at=at)
-    after = _reached(fulfillment, status.state)
+    after = _reached(fulfillment, parcels.claimed(fulfillment, status))
     if not after:
+        # The whole stands where it stood; its parcels may have moved all the same.
+        if fulfillment.state in HAS_LEFT | {_O.EXCEPTION} and status.parcels:
+            _hear_parcels(order, fulfillment, status, fulfillment.state, by, at)
         return
     if after in OVER:
         _decide(fulfillment, None)
     elif PROGRESS.get(after, 0) >= PROGRESS[_O.ACCEPTED]:
         _decide(fulfillment, status.accepted)
         receipting.mark(fulfillment, DisclosureState.ACKNOWLEDGED, at=at)
-    if after in HAS_LEFT:
-        _ship(fulfillment, status, after, at)
+    if after in HAS_LEFT or (after == _O.EXCEPTION and status.parcels):
+        _hear_parcels(order, fulfillment, status, after, by, at)
     if after == _O.RETURNED:
         returning.came_back(order, fulfillment, at=at)
+    if after == _O.EXCEPTION and fulfillment.shipments.exists():
+        returning.put_before_a_person(order, fulfillment, at=at)
     partly = after == _O.ACCEPTED and fulfillment.lines.filter(accepted=False).exists()
     step(order, fulfillment, after, by=by, at=at, reason=status.reason, code=Code.PARTLY_ACCEPTED if partly else "")
+
+
+def _hear_parcels(
+    order: Order, fulfillment: Fulfillment, status: SupplyStatus, state: str, by: Actor, at: datetime
+) -> None:  # fmt: skip
+    """What is said of each parcel; one of several that came back is settled by itself."""
+    for parcel in parcels.hear(fulfillment, status, state, at=at):
+        if state == _O.RETURNED:
+            continue  # all of it: settled as a whole
+        note(order, Code.PARCEL_BACK, by=by, at=at, detail=fulfillment.kind)
+        telling.about(order, fulfillment, Code.PARCEL_BACK, at=at)
+        returning.parcel_came_back(order, parcel, at=at)
 
 
 def _reached(fulfillment: Fulfillment, said: str) -> str:
@@ -99,6 +117,9 @@ def _reached(fulfillment: Fulfillment, said: str) -> str:
 
 def is_asked_back(fulfillment: Fulfillment) -> bool:
     """Whether a cancel of this part is under way, or ended without anybody knowing what the supplier does."""
+    if fulfillment.replaces_id is not None:
+        in_doubt = fulfillment.state == _O.EXCEPTION and fulfillment.reason.startswith("cancel_")
+        return fulfillment.state == _O.CANCEL_REQUESTED or in_doubt
     return fulfillment.lines.filter(order_line__asked_back=True).exists()
 
 
@@ -109,6 +130,8 @@ def _decide(fulfillment: Fulfillment, accepted: Mapping[str, bool] | None) -> No
         if line.accepted != taken:
             line.accepted = taken
             line.save(update_fields=["accepted"])
+            if fulfillment.replaces_id is not None:
+                continue  # what is sent anew is paid already, and moves no money
             OrderLine.objects.filter(pk=line.order_line_id).update(accepted=taken)
 
 
@@ -129,39 +152,6 @@ def _put_off(order: Order, fulfillment: Fulfillment, status: SupplyStatus, by: A
     if news:
         note(order, Code.BACKORDERED, by=by, at=at, detail=fulfillment.kind)
         telling.about(order, fulfillment, Code.BACKORDERED, at=at)
-
-
-def _ship(fulfillment: Fulfillment, status: SupplyStatus, state: str, at: datetime) -> None:
-    if status.parcels:
-        _ship_each(fulfillment, status, at)
-        return
-    parcel = fulfillment.shipments.order_by("pk").first()
-    if parcel is None:
-        parcel = Shipment(organization_id=fulfillment.organization_id, fulfillment=fulfillment, shipped_at=at)
-    parcel.carrier, parcel.tracking_number = (
-        status.carrier or parcel.carrier,
-        status.tracking_number or parcel.tracking_number,
-    )
-    parcel.state = state
-    if state in (_O.DELIVERED, _O.COMPLETED) and parcel.delivered_at is None:
-        parcel.delivered_at = at
-    parcel.save()
-
-
-def _ship_each(fulfillment: Fulfillment, status: SupplyStatus, at: datetime) -> None:
-    """An order that goes in several parcels: one row for each number, and none goes back a step."""
-    known = {parcel.tracking_number: parcel for parcel in fulfillment.shipments.order_by("pk")}
-    for one in status.parcels:
-        parcel = known.get(one.tracking_number) or Shipment(
-            organization_id=fulfillment.organization_id, fulfillment=fulfillment, shipped_at=at,
-            tracking_number=one.tracking_number,
-        )  # fmt: skip
-        if PROGRESS.get(one.state, 0) >= PROGRESS.get(parcel.state, 0):
-            parcel.state = one.state
-        parcel.carrier = one.carrier or parcel.carrier
-        if parcel.state == _O.DELIVERED and parcel.delivered_at is None:
-            parcel.delivered_at = at
-        parcel.save()
 
 
 def lives_on(fulfillment: Fulfillment, news: Sequence[SupplyStatus]) -> bool:
@@ -190,25 +180,40 @@ def step(
     """Bring one fulfillment to a state, the order to what follows from all of them, and tell whoever should know."""
     for state in way(fulfillment.state, to):
         fulfillment.state = state
-    if to != _O.EXCEPTION:  # a cancel that ends in trouble is not settled
-        asked = OrderLine.objects.filter(fulfillment_line__fulfillment=fulfillment)
+    if to != _O.EXCEPTION and fulfillment.replaces_id is None:  # a cancel that ends in trouble is not settled
+        asked = OrderLine.objects.filter(fulfillment_lines__fulfillment=fulfillment)
         asked.exclude(asked_back=to == _O.CANCEL_REQUESTED).update(asked_back=to == _O.CANCEL_REQUESTED)
     fulfillment.reason, fulfillment.changed_at = (reason or fulfillment.reason)[:40], at
     fulfillment.save(update_fields=["state", "reason", "changed_at"])
     if to in OVER:
         _decide(fulfillment, None)
+    _step_of_replacement(order, fulfillment, at)
     if to != _O.CANCEL_REQUESTED:
         attention.look_again(fulfillment, by=by, at=at)
+        returning.look_again(fulfillment, by=by, at=at)
     conclude(order, code=code or CODE_OF.get(to, to), detail=f"{fulfillment.kind}:{reason}".rstrip(":"), by=by, at=at)
     telling.about(order, fulfillment, code or CODE_OF.get(to, to), at=at)
 
 
+def _step_of_replacement(order: Order, child: Fulfillment, at: datetime) -> None:
+    """What it held of the stock is let go or gone; one that brings not all of it is a person's work."""
+    if child.replaces is None:
+        return
+    if child.state in OVER | HAS_LEFT:
+        for line in child.lines.filter(reserved__gt=0).select_related("order_line__offer_line"):
+            if child.state in OVER:
+                stock.put_back({line.order_line.offer_line.product_id: line.reserved})
+        child.lines.update(reserved=0)
+    if child.state in OVER or child.lines.filter(accepted=False).exists():
+        returning.put_before_a_person(order, child.replaces, at=at)
+
+
 def conclude(order: Order, *, code: str, by: Actor, at: datetime, detail: str = "") -> None:
     """The order's state from its parts; and once every supplier has answered, the money's next act (design law 8)."""
-    parts = list(Fulfillment.objects.filter(order=order).values_list("state", flat=True))
-    moves.move(order, state=derive(parts), code=code, detail=detail, by=by, at=at)
+    states = [one.state for one in parts.counting(order)]
+    moves.move(order, state=derive(states), code=code, detail=detail, by=by, at=at)
     undecided = OrderLine.objects.filter(order=order, accepted=None).exists()
-    if not undecided and _O.CANCEL_REQUESTED not in parts:
+    if not undecided and _O.CANCEL_REQUESTED not in states:
         money.settle(order, at=at)
 
 
@@ -216,7 +221,9 @@ def stop(order: Order, fulfillment: Fulfillment, reason: str, *, code: str, by: 
     """Cancel by stage: what was not sent is over; what was, or may have been, is asked back. False: nothing to stop."""
     if fulfillment.state in OVER | HAS_LEFT | {_O.CANCEL_REQUESTED} or fulfillment.reason == TOO_LATE:
         return False
-    if fulfillment.supplier_reference or _may_have_been_sent(fulfillment):
+    if parts.living_replacement(fulfillment):
+        return False  # it stands aside: its replacement is what can be stopped
+    if fulfillment.supplier_reference or may_have_been_sent(fulfillment):
         step(order, fulfillment, _O.CANCEL_REQUESTED, by=by, at=at, reason=reason, code=code)
         ask_back(fulfillment, at=at)
         if code == Code.ORDER_STOPPED:
@@ -238,7 +245,7 @@ def ask_back(fulfillment: Fulfillment, *, at: datetime) -> None:
         )
 
 
-def _may_have_been_sent(fulfillment: Fulfillment) -> bool:
+def may_have_been_sent(fulfillment: Fulfillment) -> bool:
     """Read after the order's lock was taken: a dispatch that has not begun by now will find its fulfillment
     cancelled."""
     effect = Effect.objects.filter(

@@ -3,6 +3,7 @@ one of them harms no order."""
 
 from datetime import datetime, timedelta
 
+from ehrcommerce.commerce.fulfillment import parts
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.offers.models import STANDING, Contact
 from ehrcommerce.commerce.orders.events import Code
@@ -25,6 +26,7 @@ PART, ALL = "_part", "_all"
 PARCEL_NEWS = {
     Code.PARTLY_ACCEPTED: "news", Code.RETURNED: "returned", Code.REFUSED: "refused", Code.EXCEPTION: "problem",
     Code.CANCEL_TOO_LATE: "news", Code.BACKORDERED: "news", Code.QUESTION: "news",
+    Code.REPLACEMENT: "news", Code.PARCEL_BACK: "returned", Code.CONSENT_ASKED: "news",
 }  # fmt: skip
 # An order that nobody confirmed, since the patient said yes to such before.
 COMING = "coming"
@@ -43,7 +45,11 @@ STALE_AFTER = timedelta(hours=24)
 
 def about(order: Order, fulfillment: Fulfillment, code: str, *, at: datetime) -> None:
     """Plan what follows from an event of one fulfillment."""
-    if code in STEPS:
+    if code in STEPS and fulfillment.replaces_id is not None:
+        # Of what is sent anew, by itself: the order's own step was told with the first.
+        if code != Code.ACCEPTED:
+            _message(order, f"f:{fulfillment.public_id}:{STEPS[Code(code)]}", at)
+    elif code in STEPS:
         _step(order, code, at)
     elif code in PARCEL_NEWS:
         _message(order, f"f:{fulfillment.public_id}:{PARCEL_NEWS[Code(code)]}", at)
@@ -70,13 +76,13 @@ def begun(order: Order, *, at: datetime) -> None:
 
 def _step(order: Order, code: str, at: datetime) -> None:
     """One message for each real step of the order, however many parcels it comes in."""
-    name, parts = STEPS[Code(code)], _living(order)
-    there = all(_has_reached(state, code) for state in parts)
+    name, states = STEPS[Code(code)], _living(order)
+    there = all(_has_reached(state, code) for state in states)
     if code == Code.ACCEPTED:
         # Not of a part, and not after something has left: "it is being packed" would be old news then.
-        if set(parts) == {OrderState.ACCEPTED}:
+        if set(states) == {OrderState.ACCEPTED}:
             _message(order, f"o:{order.public_id}:{name}", at)
-    elif len(parts) == 1:
+    elif len(states) == 1:
         _message(order, f"o:{order.public_id}:{name}", at)
     else:
         _message(order, f"o:{order.public_id}:{name}{ALL if there else PART}", at)
@@ -90,8 +96,7 @@ def is_overtaken(order: Order, name: str) -> bool:
 
 
 def _living(order: Order) -> list[str]:
-    parts = Fulfillment.objects.filter(order=order).exclude(state__in=OVER)
-    return list(parts.values_list("state", flat=True))
+    return [one.state for one in parts.counting(order) if one.state not in OVER]
 
 
 def _has_reached(state: str, step: str) -> bool:

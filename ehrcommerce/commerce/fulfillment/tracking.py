@@ -4,7 +4,7 @@ since a callback may be lost for ever."""
 from django.db import transaction
 from django.utils import timezone
 
-from ehrcommerce.commerce.fulfillment import progress
+from ehrcommerce.commerce.fulfillment import parcels, progress
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
 from ehrcommerce.commerce.orders.states import OrderState
 from ehrcommerce.outbox.handlers import Handler
@@ -12,11 +12,12 @@ from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, Refused, TryAgain
 from ehrcommerce.suppliers import chosen
 from ehrcommerce.suppliers.models import Port
-from ehrcommerce.suppliers.ports import NoSupplier, SupplyStatus
+from ehrcommerce.suppliers.ports import NoSupplier, SupplyParcel, SupplyStatus
 
 QUICK_POLLS = 30
 SLOWEST_S = 900.0
 SILENT_DAYS = 90
+ON_THE_WAY = (OrderState.SHIPPED, OrderState.EXCEPTION)
 
 
 class Look(Handler):
@@ -97,19 +98,34 @@ def _news(fulfillment: Fulfillment) -> list[SupplyStatus]:
 
 
 def _carrier_news(fulfillment: Fulfillment) -> SupplyStatus | None:
-    parcel = Shipment.objects.filter(fulfillment=fulfillment).order_by("pk").first()
-    if (
-        parcel is None
-        or not parcel.tracking_number
-        or fulfillment.state not in (OrderState.SHIPPED, OrderState.EXCEPTION)
-    ):
+    """What the carrier says of each parcel that is on its way, and what all of them amount to. A carrier that fails for
+    one is asked again for all: half the news could call the whole delivered."""
+    rows = list(Shipment.objects.filter(fulfillment=fulfillment).order_by("pk"))
+    asked = [row for row in rows if row.tracking_number and row.state in ON_THE_WAY]
+    if not asked or fulfillment.state not in (OrderState.SHIPPED, OrderState.EXCEPTION):
         return None
     try:
         carrier = chosen.choose(organization_id=fulfillment.organization_id, port=Port.CARRIER, at=timezone.now())
     except NoSupplier:
         return None
-    said = chosen.carrier(carrier).track(parcel.tracking_number)
-    return SupplyStatus(str(fulfillment.public_id), fulfillment.supplier_reference, said) if said else None
+    adapter = chosen.carrier(carrier)
+    said = {row.pk: word for row in asked if (word := adapter.track(row.tracking_number))}
+    if not said:
+        return None
+    states = [_further(row.state, said.get(row.pk, "")) for row in rows]
+    if len(rows) == 1:
+        return SupplyStatus(str(fulfillment.public_id), fulfillment.supplier_reference, said[rows[0].pk])
+    news = tuple(
+        SupplyParcel(row.tracking_number, row.carrier, state, tuple(row.skus))
+        for row, state in zip(rows, states, strict=True) if row.pk in said and state != row.state
+    )  # fmt: skip
+    whole = parcels.together(states) or fulfillment.state
+    return SupplyStatus(str(fulfillment.public_id), fulfillment.supplier_reference, whole, parcels=news)
+
+
+def _further(before: str, said: str) -> str:
+    """A word that no contract knows leaves a parcel where it is."""
+    return before if said in ("", "unknown") else said
 
 
 def _pause_s(tries: int) -> float:

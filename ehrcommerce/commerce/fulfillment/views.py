@@ -37,15 +37,14 @@ def _take(supplier: Supplier, callback: callbacks.Callback, at: datetime) -> Non
 
 
 def _take_from_carrier(supplier: Supplier, callback: callbacks.Callback, at: datetime) -> None:
-    """A carrier knows numbers: the blind index finds the parcel, and the carrier is asked about it. Where an order goes in
-    several parcels one of them does not say how the order stands: its supplier does."""
+    """A carrier knows numbers: the blind index finds the parcel, and the carrier is asked about it and about the others
+    of the same part: only all of them together say how it stands."""
     digest = tracking_digest(supplier.organization_id, chosen.carrier(supplier).read_callback(callback.body))
     if not digest:
         return
     parcels = Shipment.objects.filter(organization_id=supplier.organization_id, tracking_digest=digest)
     for fulfillment in Fulfillment.objects.filter(pk__in=parcels.values("fulfillment_id")).order_by("pk"):
-        alone = fulfillment.shipments.count() == 1
         outbox.plan_next(
-            kind="fulfillment.look_parcel" if alone else "fulfillment.look", subject=str(fulfillment.public_id),
+            kind="fulfillment.look_parcel", subject=str(fulfillment.public_id),
             organization_id=fulfillment.organization_id, at=at, even_if_running=True,
         )  # fmt: skip

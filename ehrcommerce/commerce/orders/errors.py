@@ -34,6 +34,43 @@ class TooLate(OrderProblem):
     """The order has left the supplier, or is over. Call the supplier about a return."""
 
 
+class NotReplaceable(OrderProblem):
+    """Nothing of this has left, or it is sent anew already. Look at the order again."""
+
+
+class NotPaidFor(OrderProblem):
+    """What it cost is not paid, or was given back: nothing is sent for it. The clinic sends a new link."""
+
+
+class ProofMissing(OrderProblem):
+    """The pharmacy must still hold the prescription. Ask it, then tick that it does. Nothing was sent."""
+
+
+class AddressGone(OrderProblem):
+    """The address was erased, since the order was over. The clinic sends a new link."""
+
+
+class SupplierGone(OrderProblem):
+    """The supplier is not used any more, has no agreement, or is not licensed there. Give the money back, or let the clinic
+    send a new link."""
+
+
+class TooLateToChange(OrderProblem):
+    """A part of it lies with a supplier, or may: nothing was changed. Cancel it there, or call the supplier."""
+
+
+class AddressIncomplete(OrderProblem):
+    """The address needs a name, a street, a city, a state of two capital letters and a ZIP code. Nothing was changed."""
+
+
+class PriceWouldChange(OrderProblem):
+    """Tax or shipping differ there, and the patient agreed to another sum. Cancel it; the clinic sends a new link."""
+
+
+class BooksDiffer(OrderProblem):
+    """The processor still says something else than our books. Correct it there or here, then press again."""
+
+
 class NothingToGiveBack(OrderProblem):
     """No money of this order lies with the processor. Look at its timeline."""
 

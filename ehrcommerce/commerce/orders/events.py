@@ -40,6 +40,13 @@ class Code(models.TextChoices):
     ORDER_STOPPED = "order_stopped"
     QUESTION = "question"
     QUESTION_ANSWERED = "question_answered"
+    REPLACEMENT = "replacement"
+    REPLACEMENT_ASKED = "replacement_asked"
+    PARCEL_BACK = "parcel_back"
+    ADDRESS_CHANGED = "address_changed"
+    REASSIGNED = "reassigned"
+    CONSENT_ASKED = "consent_asked"
+    AFTER_STOP = "after_stop"
     EXCEPTION = "exception"
     UNKNOWN_STATUS = "unknown_status"
 

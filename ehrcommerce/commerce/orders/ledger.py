@@ -34,6 +34,14 @@ def refunded(payment: Payment, amount_cents: int, *, total_cents: int, at: datet
     _write(payment, f"refund:{total_cents}", {PROCESSOR: -amount_cents, PATIENT: amount_cents}, at)
 
 
+def replaced(order: Order, name: str, *, at: datetime) -> None:
+    """Goods go out once more, and nothing is owed for them: an entry that says so, of no cents."""
+    LedgerEntry.objects.create(
+        organization_id=order.organization_id, order=order, at=at, cause=f"replacement:{name}", account=PATIENT,
+        amount_cents=0,
+    )  # fmt: skip
+
+
 def _write(payment: Payment, cause: str, amounts: Mapping[str, int], at: datetime) -> None:
     LedgerEntry.objects.bulk_create(
         LedgerEntry(

@@ -10,7 +10,7 @@ from ehrcommerce.commerce.catalog import stock
 from ehrcommerce.commerce.orders import fills
 from ehrcommerce.commerce.orders.events import note
 from ehrcommerce.commerce.orders.models import Order, OrderLine
-from ehrcommerce.commerce.orders.states import MONEY_MOVES, OrderState, check, way
+from ehrcommerce.commerce.orders.states import MONEY_MOVES, IllegalMove, OrderState, check, way
 
 OVER = (OrderState.CANCELLED, OrderState.REFUSED)
 LEFT = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED, OrderState.RETURNED)
@@ -41,6 +41,15 @@ def _let_go(order: Order) -> None:
         elif order.state not in LEFT:
             continue
         OrderLine.objects.filter(pk=line.pk).update(reserved=0)
+
+
+def reopen(order: Order, state: str, *, by: Actor, at: datetime, code: str, detail: str) -> None:
+    """Something is sent anew, so the order goes back to where that stands: by this one door, never by a partner's word."""
+    if order.state in (*OVER, OrderState.QUOTED):
+        raise IllegalMove(f"{order.state} -> {state}")
+    order.state, order.changed_at = state, at
+    order.save(update_fields=["state", "changed_at"])
+    note(order, code, by=by, at=at, detail=detail)
 
 
 def move(

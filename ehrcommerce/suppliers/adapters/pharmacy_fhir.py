@@ -160,13 +160,15 @@ class Adapter(HttpPartner):
             carrier=(told.get("carrier") or [""])[-1][:60], tracking_number=(told.get("tracking-number") or [""])[-1],
             accepted={sku: sku not in rejected for sku in _fhir_order.skus_in(task)} if decided else {},
             question=asks if asks in QUESTIONS else "other" if asks else "",
-            question_text=_words(told.get(ASKED)) if asks else "",
+            question_text=_words(task) if asks else "",
         )  # fmt: skip
 
 
-def _words(said: list[str] | None) -> str:
+def _words(task: Mapping[str, Any]) -> str:
     """The pharmacist's own words, of a length that a page holds."""
-    return (said or [""])[-1][:QUESTION_CHARS].strip()
+    said = [one.get("valueString") for one in task.get("output") or () if _code(one.get("type")) == ASKED]
+    text = said[-1][:QUESTION_CHARS] if said and isinstance(said[-1], str) else ""
+    return "".join(one if one.isprintable() else " " for one in text).strip()
 
 
 def _code(concept: Any) -> str:

@@ -36,7 +36,7 @@ def flips(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def read(order: Order, fulfillment: Fulfillment) -> list[OrderLine]:
-    rows = OrderLine.objects.filter(fulfillment_line__fulfillment=fulfillment)
+    rows = OrderLine.objects.filter(fulfillment_lines__fulfillment=fulfillment)
     return list(rows.select_related("offer_line__product").order_by("pk"))
 
 

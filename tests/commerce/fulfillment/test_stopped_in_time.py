@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
-from ehrcommerce.commerce.fulfillment import services
+from ehrcommerce.commerce.fulfillment import afterstop, services
 from ehrcommerce.commerce.offers.models import OfferLine
 from ehrcommerce.commerce.orders import ledger, reconciling
 from ehrcommerce.commerce.orders import services as orders
@@ -136,9 +136,28 @@ def test_after_it_left_a_person_is_told_and_the_patient_too(shop: Shop, word: st
     stop(shop, order, word)
     everything_follows(shop)
     effect = shop.effect("fulfillment.attention")
-    assert (effect.state, effect.code) == ("needs_human", "stopped_after_leaving")
+    assert (effect.state, effect.code) == ("needs_human", "stopped_on_its_way")
     assert len(shop.pharmacy.placed) == 1
     assert "news" in shop.told()
+
+
+def test_what_can_still_be_done_is_said_and_the_item_ends_when_patient_and_goods_are_settled(shop: Shop) -> None:
+    order = shop.accepted(PRESCRIPTION)
+    assert afterstop.choices(order) == []
+    shop.hears(shop.fulfillment(order), "shipped")
+    stop(shop, order, "not_active")
+    everything_follows(shop)
+    assert [one.step for one in afterstop.choices(order)] == ["told", "recalled", "return"]
+    shop.hears(shop.fulfillment(order), "delivered")
+    everything_follows(shop)
+    assert shop.effect("fulfillment.attention").code == "stopped_after_delivery"
+    assert [one.step for one in afterstop.choices(order)] == ["told", "return", "kept"]
+    for step in ("told", "told", "return"):
+        assert shop.effect("fulfillment.attention").state == "needs_human"
+        afterstop.mark(order=order, step=step, by=shop.ada.actor, at=timezone.now())
+        shop.run("fulfillment.attention")
+    assert shop.effect("fulfillment.attention").state == "done"
+    assert shop.events(order).count("after_stop") == 2
 
 
 def test_until_the_supplier_confirms_a_person_watches_and_its_no_is_said_plainly(shop: Shop) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ObjectDoesNotExist
 
 from ehrcommerce.commerce.catalog import rules, stock
-from ehrcommerce.commerce.fulfillment import asking, attention, dispatch, progress, returning
+from ehrcommerce.commerce.fulfillment import asking, attention, dispatch, parcels, progress, returning
 from ehrcommerce.commerce.orders import effects, gate, money, moves, reconciling, refunding, services
 from ehrcommerce.commerce.orders.models import OrderLine
 from tests.commerce.fulfillment import test_late as late
@@ -85,7 +85,7 @@ BUGS: dict[str, tuple[Callable[[Patch], None], Callable[[Shop, Patch], None]]] =
         lambda shop, patch: stopped.test_until_the_supplier_confirms_a_person_watches_and_its_no_is_said_plainly(shop),
     ),
     "one parcel is enough": (
-        lambda patch: patch.setattr(progress, "_ship_each", nothing),
+        lambda patch: patch.setattr(parcels, "_each", lambda *_: []),
         lambda shop, patch: late.test_an_order_in_two_parcels_has_two_and_neither_goes_back(shop),
     ),
     "a backorder is not said": (

@@ -1,5 +1,6 @@
 """After the payment: where the order is, the receipt, cancel, and what was shared with whom."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,7 @@ from django.utils import timezone
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 from ehrcommerce.commerce.checkout import services, tracker
 from ehrcommerce.commerce.checkout.acting import label
-from ehrcommerce.commerce.checkout.consents import gains
+from ehrcommerce.commerce.checkout.consents import Words, gains, give, words
 from ehrcommerce.commerce.checkout.directions import amount_of
 from ehrcommerce.commerce.checkout.gaining import got
 from ehrcommerce.commerce.checkout.models import Stage
@@ -26,10 +27,11 @@ from ehrcommerce.commerce.checkout.views.guards import (
     state_page,
 )
 from ehrcommerce.commerce.checkout.views.helper import may_name
+from ehrcommerce.commerce.fulfillment import replacing, rerouting
 from ehrcommerce.commerce.fulfillment.models import FulfillmentLine, Shipment
 from ehrcommerce.commerce.fulfillment.services import withdraw_consent
 from ehrcommerce.commerce.orders import services as orders
-from ehrcommerce.commerce.orders.errors import TooLate
+from ehrcommerce.commerce.orders.errors import OrderProblem, TooLate
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.money import waits_for_money
@@ -64,7 +66,9 @@ def follow(request: CheckoutRequest) -> HttpResponse:
     order, at = _order(request), timezone.now()
     if waits_for_money(order) and order.money != MoneyState.RECONCILE_NEEDED:
         return redirect("checkout:pay")
+    have, of = tracker.parcels_of(order)
     values = {
+        "have": have, "of": of,
         "order": order, "words": tracker.words_of(order), "money": tracker.money_words(order),
         "steps": tracker.steps_of(order), "call_after": tracker.call_after(order),
         "late": tracker.is_late(order, at), "moving": order.state not in FINAL,
@@ -75,8 +79,34 @@ def follow(request: CheckoutRequest) -> HttpResponse:
         .exclude(fulfillment__state__in=(*FINAL, OrderState.DELIVERED)).order_by("pk"),
         "may_name": may_name(request.checkout),
         "shipments": Shipment.objects.filter(fulfillment__order=order).order_by("pk"),
+        **tracker.replacement(order), "asked_yes": _asked_yes(order),
     }  # fmt: skip
     return page(request, "follow", values)
+
+
+def _asked_yes(order: Order) -> list[Words]:
+    """The words for each other supplier that would fill a part of it, as soon as the patient has said yes to it."""
+    asked = [(part.kind, part.asked_supplier) for part in rerouting.asked_of(order)]
+    return [words([(kind, supplier)]) for kind, supplier in asked if supplier is not None]
+
+
+@asked_by(*READ_OR_POST)
+@at_stage(Stage.FOLLOW, form_only=True)
+def agree(request: CheckoutRequest) -> HttpResponse:
+    """Yes to another supplier, to exactly the words that stood beside the box; then that one fills it."""
+    order, session, at = _order(request), request.checkout, timezone.now()
+    for part in rerouting.asked_of(order):
+        if part.asked_supplier is None:
+            continue
+        shown = words([(part.kind, part.asked_supplier)])
+        if request.POST.get(shown.recipients[0].box) != shown.recipients[0].mark:
+            continue
+        give(session, shown, at=at)
+        with suppress(OrderProblem):  # it was sent, or ended, meanwhile: the page says how it stands
+            rerouting.reassign(
+                fulfillment=part, to=part.asked_supplier, reason="patient_asked", by=services.actor_of(session), at=at
+            )
+    return redirect("checkout:follow")
 
 
 @asked_by(*READ_OR_POST)
@@ -91,6 +121,14 @@ def cancel(request: CheckoutRequest) -> HttpResponse:
         orders.cancel_order(order=order, reason="patient", by=services.actor_of(request.checkout), at=timezone.now())
     except TooLate:
         return redirect(reverse("checkout:follow") + "?cancel=late")
+    return redirect("checkout:follow")
+
+
+@asked_by(*READ_OR_POST)
+@at_stage(Stage.FOLLOW, form_only=True)
+def send_again(request: CheckoutRequest) -> HttpResponse:
+    """The patient asks for what is lost once more; a person decides, and the page says that they were heard."""
+    replacing.ask_for(order=_order(request), by=services.actor_of(request.checkout), at=timezone.now())
     return redirect("checkout:follow")
 
 
@@ -109,7 +147,7 @@ def receipt(request: CheckoutRequest) -> HttpResponse:
         "order": order, "items": items, "ship_to": ShipTo(**order.ship_to) if order.ship_to else None,
         "plain": request.GET.get("plain") == "1", "money": tracker.money_words(order),
         "plan": f"\N{MINUS SIGN}{dollars(sums.plan_cents)}" if order.uses_plan else "", "sums": sums,
-        "ended": tracker.ended(order), "moved": tracker.moved(order),
+        "ended": tracker.ended(order), "moved": tracker.moved(order), **tracker.replacement(order),
         "suppliers": sorted({one.supplier.name for one in order.fulfillments.select_related("supplier")}),
     }  # fmt: skip
     return page(request, "receipt", values)
@@ -123,10 +161,12 @@ def shared(request: CheckoutRequest) -> HttpResponse:
     subject = str(session.link.offer.public_id)
     suppliers = {row.party: row for row in Supplier.objects.filter(organization_id=session.organization_id)}
     helpers = {one.party: label(one.relation) for one in session.link.offer.helpers.all()}
+    planned = {bytes(part.payload_digest or b"") for part in _order(request).fulfillments.all()}
     went = [
         Went(row.recipient_name, row.sent_at, gains(facts) if (facts := got(row)) else "", label(row.acting))
         for row in receipts.of(session.organization_id, subject)
-        if row.recipient in suppliers
+        # What was planned for another address or supplier and never went is nobody's any more.
+        if row.recipient in suppliers and (row.sent_at or bytes(row.payload_digest) in planned)
     ]
     values = {
         "consents": [
