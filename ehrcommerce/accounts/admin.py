@@ -13,7 +13,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import mark_safe
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ehrcommerce.accounts import agreement_pages, audit_pages, whom
@@ -221,7 +220,7 @@ class EffectAdmin(QueueAdmin):
              f"call {call}" if call else "no number in its row", _linked(runbook))
             for partner, owner, call, runbook in rows
         ]  # fmt: skip
-        return format_html_join(mark_safe("<br>"), "{}: {}; {}; {}", told) or "-"
+        return format_html_join(" / ", "{}: {}; {}; {}", told) or "-"
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

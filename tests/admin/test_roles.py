@@ -45,7 +45,7 @@ TABLE: dict[str, dict[str, str]] = {
     "catalog.shippingrule": dict.fromkeys(ALL, "v") | {"catalog": "vca", "administrator": "vca"},
     "offers.offer": dict.fromkeys(ALL, "v"),
     "offers.purchaselink": dict.fromkeys(ALL, "v") | {"operations": "v revoke", "administrator": "v revoke"},
-    "orders.order": dict.fromkeys(ALL, "v"),
+    "orders.order": dict.fromkeys(ALL, "v") | dict.fromkeys(("operations", "administrator"), "v move_on"),
     "orders.reconciliation": dict.fromkeys(ALL, "v"),
     "ehr.ehrconnection": dict.fromkeys(ALL, "v") | {"integration": "vca", "administrator": "vca"},
     "accounts.proposedchange": {"integration": "v", "privacy": "v", "administrator": "v"},

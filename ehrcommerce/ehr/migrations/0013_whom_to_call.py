@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("ehr", "0011_refills"),
+        ("ehr", "0012_waiting_orders"),
     ]
 
     operations = [
