@@ -251,8 +251,12 @@ class Oracle:
             at = float(sent[0]["started"])
             if not self._consented(order, at):
                 yield "I6", "dispatched without a consent that stood"
-            # What the clinician read before the link went out is older than the purchase, and proves nothing.
-            begins = max(at - 60, order["placed_at"].timestamp())
+            # What was read before the dispatch was planned (for the link, for the page) is no second reading.
+            planned = self.ours.one(
+                "SELECT min(created_at) AS at FROM outbox_effect WHERE kind = 'fulfillment.dispatch' AND subject = %s",
+                reference,
+            )["at"]
+            begins = max(at - 60, (planned or order["placed_at"]).timestamp())
             order_id = next(iter(buyer.cy.chart.orders.values())).partition("/")[2]
             if not any(
                 entry["partner"] == "ehr" and entry["method"] == "GET" and begins <= entry["started"] <= at

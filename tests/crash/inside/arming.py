@@ -68,7 +68,10 @@ def _fire(name: str, effect: str) -> None:
     except OSError:
         return  # another process was first
     facts = {"name": name, "at": time.time(), "effect": effect, "pid": os.getpid()}
-    (place() / "fired" / f"{name}.json").write_text(json.dumps(facts))
+    (place() / "fired" / f"{name}.part").write_text(json.dumps(facts))
+    os.replace(
+        place() / "fired" / f"{name}.part", place() / "fired" / f"{name}.json"
+    )  # who reads meanwhile reads it whole
     os.kill(os.getpid(), signal.SIGKILL)
 
 
