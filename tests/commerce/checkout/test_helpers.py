@@ -178,11 +178,12 @@ def test_what_was_shared_says_who_agreed_to_it(dee: Dee) -> None:
         session = CheckoutSession.objects.select_related("link__offer").get()
         session.stage = "follow"
         session.save()
-        receipts.plan(
+        row = receipts.plan(
             organization_id=dee.shop.clinic.pk, customer_key="customer-cy", subject=str(dee.link.offer.public_id),
             purpose="prescription", recipient=dee.shop.outside.rows["pharmacy"].party, recipient_name="Lakeside Pharmacy",
             elements=["MedicationRequest.status"], payload_digest=b"d" * 32, at=dee.link.created_at, acting="parent",
         )  # fmt: skip
+        receipts.mark_sent(row, dee.link.created_at)
     page = words(dee.get("/c/shared/"))
     assert "Agreed for the patient, as: Parent." in page
     assert "Said for the patient, as: Parent." in page
