@@ -16,6 +16,7 @@ PICTURES = ROOT / "docs" / "pictures"
 WALKS = (
     "tests/journeys/test_browser.py",
     "tests/admin/live/test_in_browser.py",
+    "tests/admin/live/test_in_a_minute.py",
     "tests/browser/test_gallery_clinician.py",
     "tests/browser/test_gallery_patient.py",
 )
