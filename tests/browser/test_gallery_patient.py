@@ -72,6 +72,13 @@ def test_links_that_lead_no_further(scene: Scene) -> None:
     page.goto(first)
     expect(page.locator("[name=month]")).to_have_count(0)
     scene.take("patient-link-replaced", page)
+    address = sent(scene.ada, scene.person(), "device")
+    scene.database.rows(
+        f"UPDATE offers_purchaselink SET state = 'superseded', end_reason = 'order_changed', ended_at = now() {NEWEST_LINK}"
+    )
+    page.goto(address)
+    expect(page.locator("[name=month]")).to_have_count(0)
+    scene.take("patient-link-updated", page)
     ada, cy = scene.ada, scene.person()
     answer = ada.send(ada.launch(cy.chart.patient), "glucose")
     address = cy.address()
@@ -254,6 +261,29 @@ def test_no_supplier_and_no(scene: Scene) -> None:
     page.goto(f"{scene.app}/c/check/")
     page.locator("button[form='no'], form[action='/c/no/'] button").click()
     scene.take("patient-said-no", page)
+
+
+def test_a_helper(scene: Scene) -> None:
+    with scene.changed(
+        "UPDATE accounts_organization SET helpers = true RETURNING id",
+        "UPDATE accounts_organization SET helpers = false RETURNING id",
+    ):
+        cy = scene.person()
+        address = sent(scene.ada, cy, "device")
+        page = scene.phone()
+        page.goto(address)
+        scene.take("patient-who-acts", page)
+        page = scene.phone(cy)
+        page.goto(address)
+        page.locator("[name=acts][value=patient]").check()
+        born(page, cy.born)
+        page.wait_for_url("**/c/code/**")
+        page.locator("[name=code]").fill(cy.code())
+        press(page, "code")
+        page.wait_for_url("**/c/check/**")
+        page.goto(f"{scene.app}/c/helper/")
+        expect(page.locator("[name=relation]").first).to_be_attached()
+        scene.take("patient-helper", page)
 
 
 def test_your_data(scene: Scene) -> None:
