@@ -77,13 +77,22 @@ class TestNext:
 
 
 # -- the sweeper ------------------------------------------------------------------------------------------------------
+def swept(clinic: Organization, found: list[Effect], threads: int) -> list[str]:
+    """How these ended. A round takes a batch of what is due, whosever it is: other tests may have left some that come first."""
+    for _ in range(20):
+        walls.leave()
+        call_command("sweeper", once=True, grace=0.0, threads=threads)
+        walls.enter(clinic.pk)
+        states = [again(effect).state for effect in found]
+        if "planned" not in states:
+            break
+    return sorted(states)
+
+
 def test_the_sweeper_finds_what_no_bell_announced(clinic: Organization, probe: Probe) -> None:  # REL-F3, REL-F37
     found = [plan(clinic) for _ in range(3)]
     early = plan(clinic, run_at=timezone.now() + timedelta(hours=1))
-    walls.leave()
-    call_command("sweeper", once=True, grace=0.0, threads=2)
-    walls.enter(clinic.pk)
-    assert [again(effect).state for effect in found] == ["done"] * 3
+    assert swept(clinic, found, threads=2) == ["done"] * 3
     assert again(early).state == "planned"
     assert AuditEvent.objects.filter(organization_id=clinic.pk, seal_number=None).count() == 0  # its chore: sealing
 
@@ -91,7 +100,4 @@ def test_the_sweeper_finds_what_no_bell_announced(clinic: Organization, probe: P
 def test_one_broken_effect_does_not_stop_the_clock(clinic: Organization, probe: Probe) -> None:
     probe.answers = [RuntimeError("x")]
     found = [plan(clinic) for _ in range(4)]
-    walls.leave()
-    call_command("sweeper", once=True, grace=0.0, threads=1)
-    walls.enter(clinic.pk)
-    assert sorted(again(effect).state for effect in found) == ["done", "done", "done", "unknown"]
+    assert swept(clinic, found, threads=1) == ["done", "done", "done", "unknown"]
