@@ -210,11 +210,16 @@ ENDS = {
 }
 
 
+CANCELING = ("cancel_requested", "cancelled")
+
+
 def _cancel(buyer: Buyer, state: Callable[[], tuple[str, str]]) -> bool:
+    if state()[0] in CANCELING:
+        return True  # the press was heard, and whoever heard it died before the answer: there is no button any more
     visitor = buyer.cy.visitor
     page = visitor.get(f"{buyer.cy.live.app_url}/c/cancel/")
     visitor.submit(page, "/c/cancel/")
-    return state()[0] in ("cancel_requested", "cancelled")
+    return state()[0] in CANCELING
 
 
 def open_effects(database: Database, buyer: Buyer) -> list[dict[str, object]]:
