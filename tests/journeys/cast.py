@@ -172,7 +172,7 @@ def at(page: Page, path: str) -> Page:
 
 
 def wait_for(
-    look: Callable[[], Any], what: str, seconds: float = 20.0, *, story: Callable[[], str] = lambda: ""
+    look: Callable[[], Any], what: str, seconds: float = 60.0, *, story: Callable[[], str] = lambda: ""
 ) -> Any:
     """Look again and again until something is there; says what was awaited when it never came, and then `story`."""
     end = time.monotonic() + seconds
