@@ -149,8 +149,10 @@ def test_codes_of_a_product_are_spelled_as_the_launch_looks_for_them(as_role: Si
         "codes-INITIAL_FORMS": "0",
         "codes-0-system": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
         "codes-0-code": "a7034",
+        "codes-0-confidence": "certain",
         "codes-1-system": "https://www.cms.gov/medicare/coding/hcpcsreleasecodesets",
         "codes-1-code": "A7034",
+        "codes-1-confidence": "certain",
     }
     assert "stands here twice" in client.post(address, fields).content.decode()
     assert client.post(address, {**fields, "codes-TOTAL_FORMS": "1"}).status_code == 302
