@@ -221,7 +221,7 @@ def test_a_page_that_reloads_itself_keeps_nobody_signed_in(cy: Cy) -> None:
         assert cy.get("/c/check/").status_code == 403
 
 
-@pytest.mark.parametrize(("state", "said"), [("revoked", "stopped this link"), ("superseded", "clinic updated this")])
+@pytest.mark.parametrize(("state", "said"), [("revoked", "stopped this link"), ("superseded", "newer link")])
 def test_a_link_that_ends_on_the_way_ends_the_way(cy: Cy, state: str, said: str) -> None:
     cy.choose()
     with walls.organization(cy.shop.clinic.pk):

@@ -60,7 +60,7 @@ def test_all_unknown_links_are_one_page(cy: Cy) -> None:
 
 def test_each_end_of_a_link_has_its_own_page_without_names(cy: Cy) -> None:
     for state, said in (
-        ("revoked", "The clinic stopped this link"), ("superseded", "clinic updated this"),
+        ("revoked", "The clinic stopped this link"), ("superseded", "newer link"),
         ("expired", "too old"), ("locked", "Too many tries"),
     ):  # fmt: skip
         with walls.organization(cy.shop.clinic.pk):
