@@ -146,10 +146,13 @@ def test_whoever_is_not_proved_is_nobody_and_no_sender_speaks_for_another_feed(w
 def test_nothing_is_acknowledged_that_was_not_written_down(
     ward: Ward, feed: Hl7Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*args: Any) -> None:
-        raise OperationalError
+    write = inbox.write
 
-    monkeypatch.setattr(inbox, "_count", away)
+    def away(*args: Any, **named: Any) -> None:
+        write(*args, **named)
+        raise OperationalError  # before the commit
+
+    monkeypatch.setattr(inbox, "write", away)
     with pytest.raises(OperationalError):
         take(ward, feed, order())
     monkeypatch.undo()
