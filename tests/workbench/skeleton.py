@@ -47,6 +47,9 @@ urlpatterns = []
 import json
 from django.core.management.base import BaseCommand
 class Command(BaseCommand):
+    def add_arguments(self, parser):
+        parser.add_argument("--events", action="store_true")
+
     def handle(self, **options):
         print(json.dumps({"admin": {"username": "admin", "password": "pw", "otpauth": "otpauth://totp/x"}}))
 """,

@@ -64,7 +64,7 @@ def test_a_shard_of_a_night_finds_what_it_did_before_it_was_stopped(
     kept = tmp_path / ".prove" / "night-7-2of4" / "told.jsonl"
     kept.write_text('{"what": "kills", "orders": 5, "kills": 28, "round": "kills 0"}\n')
     assert reliability.main(words) == 0
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     assert "goes on after 1 lines of an earlier run" in said
     assert "orders 5, kills 28" in said
     assert "prove_reliability --nightly --seed 7 --shard 2/4" in said
