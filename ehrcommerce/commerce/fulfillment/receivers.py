@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.fulfillment import progress, services, telling
+from ehrcommerce.commerce.fulfillment import parts, progress, services, telling
 from ehrcommerce.commerce.fulfillment.models import Fulfillment
 from ehrcommerce.commerce.orders.events import Code
 from ehrcommerce.commerce.orders.models import Order, OrderLine
@@ -36,7 +36,8 @@ def on_money_moved(sender: Any, *, order: Order, code: str, at: datetime, **_: A
 
 
 def _stop_all(order: Order, reason: str, *, code: str, by: Actor, at: datetime) -> None:
-    for fulfillment in (
-        Fulfillment.objects.select_for_update(of=("self",)).select_related("supplier").filter(order=order)
-    ):
+    rows = Fulfillment.objects.select_for_update(of=("self",)).select_related("supplier").filter(order=order)
+    # Who stands aside is settled before the first one is stopped: a part would else be asked back because what is sent in
+    # its place was stopped a moment ago, in whatever order the rows came.
+    for fulfillment in [one for one in rows.order_by("pk") if not parts.living_replacement(one)]:
         progress.stop(order, fulfillment, reason, code=code, by=by, at=at)
