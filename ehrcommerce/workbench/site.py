@@ -22,6 +22,7 @@ from ehrcommerce.workbench.supervisor import ChildFailed, Spec, Supervisor
 OWNER, LOGIN, SANDBOX = "ehrc_owner", "ehrc_login", "ehrc_sandbox"
 # Read by the children, so nothing of the surroundings may leak into them under these beginnings.
 OURS = ("EHRC_", "SANDBOX_", "DATABASE_", "REDIS_", "DJANGO_", "GUNICORN_", "CELERY_", "PG")
+BYTECODE = "PYTHONPYCACHEPREFIX"
 ALL = ("sandbox", "web", "worker", "sweeper")
 
 
@@ -49,6 +50,8 @@ def new_secrets() -> dict[str, str]:
 def surroundings() -> dict[str, str]:
     """What children inherit: PATH, HOME, locale and the like, and nothing of ours from outside."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    if BYTECODE in kept:
+        kept.pop("PYTHONDONTWRITEBYTECODE", None)
     return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONPATH": str(ROOT), "EHRC_NO_BOOTSTRAP": "1"}
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ehrcommerce.workbench import binaries
 from ehrcommerce.workbench.services import Postgres, Redis, start_postgres, start_redis
-from ehrcommerce.workbench.site import Site, new_secrets
+from ehrcommerce.workbench.site import BYTECODE, Site, new_secrets
 from ehrcommerce.workbench.supervisor import free_port
 
 VARIABLE = "EHRC_TEST_STACK"
@@ -88,6 +88,10 @@ def join_or_start(cleanup: ExitStack) -> Stack:
 def start(cleanup: ExitStack) -> Stack:
     place = binaries.open_directory(binaries.account())
     cleanup.callback(shutil.rmtree, place, ignore_errors=True)
+    if "PYTHONDONTWRITEBYTECODE" in os.environ and BYTECODE not in os.environ:
+        # Dozens of processes load the same thousand modules: compiled once, where nobody has to look at it.
+        os.environ[BYTECODE] = str(place / "bytecode")
+        cleanup.callback(os.environ.pop, BYTECODE, None)
     secret = new_secrets()
     given_database, given_redis = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL")
     if given_database:

@@ -42,4 +42,4 @@ def desk(town: Town) -> Desk:
 
 @pytest.fixture
 def database(town: Town) -> Database:
-    return Database(town.owner_url)
+    return town.ours

@@ -2,10 +2,12 @@
 one that life brings as well."""
 
 import itertools
+import os
 import random
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 
 import psycopg
 
@@ -89,10 +91,14 @@ class Nemesis:
             self._later(lambda: child.signal(signal.SIGCONT), BLINK_S)
 
     def _freeze(self, name: str, seconds: float) -> None:
-        child = self.town.supervisor.children.get(name)
-        if child is not None:
-            child.signal(signal.SIGSTOP)
-            self._later(lambda: child.signal(signal.SIGCONT), seconds)
+        pid = self.town.pid(name)
+        self._tell(pid, signal.SIGSTOP)
+        self._later(lambda: self._tell(pid, signal.SIGCONT), seconds)
+
+    @staticmethod
+    def _tell(pid: int, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, number)
 
     def _later(self, thaw: Callable[[], None], seconds: float) -> None:
         self._frozen.append(thaw)

@@ -13,7 +13,6 @@ from ehrcommerce.commerce.orders.states import IllegalMove, way
 from ehrcommerce.workbench.services import ask_redis
 from tests.crash.people import Buyer
 from tests.crash.town import Town
-from tests.journeys.database import Database
 
 FINAL = ("completed", "cancelled", "refused", "returned", "delivered")
 DEAD = ("cancelled", "rejected")
@@ -49,7 +48,7 @@ class Oracle:
 
     def __init__(self, town: Town, buyers: Iterable[Buyer], *, since: float) -> None:
         self.town, self.buyers = town, list(buyers)
-        ours, theirs = Database(town.owner_url), Database(town.sandbox_database_url)
+        ours, theirs = town.ours, town.theirs
         self.ours = ours
         self.orders = {row["number"]: row for row in ours.rows("SELECT * FROM orders_order")}
         self.journal = theirs.rows("SELECT * FROM journal_journalentry WHERE started >= %s ORDER BY id", since)

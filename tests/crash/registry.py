@@ -73,7 +73,7 @@ BUGS = {
     "no_repull": Bug("the chart is not read again before the dispatch", "I6"),
     "stop_ignored": Bug("what the second reading found is ignored", "I6", ending="stopped"),
     "no_consent": Bug("nobody asks whether the consent still stands", "I6", ending="unconsented"),
-    "captured_early": Bug("the money is taken before the supplier has accepted", "I4"),
+    "captured_early": Bug("the money is taken before the supplier has accepted", "I4", ending="left"),
     "captured_short": Bug("a cent is lost between the order and the capture", "I4"),
     "capture_new_key": Bug("each try of a capture has a key of its own", "I2"),
     "refund_without_key": Bug("a refund travels without a key", "I2", ending="refunded"),

@@ -37,6 +37,7 @@ def test_without_redis_a_whole_order_ships_and_no_step_waits(town: Town, desk: D
                 if seconds > LATE_S and looks > LOOKS:
                     passed_by.append(f"{name}: {seconds:.1f} s late, {looks} looks")
 
+    town.usual(True)
     town.redis_stop()
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

@@ -1,34 +1,39 @@
-"""A whole system under fire: two web processes, two workers, two sweepers, which die and are started again by a nurse;
+"""A whole system under fire: two web processes, two workers, two sweepers, which die and come back at once (see again.py);
 and the partners' site, which never dies, so that its journals can be believed."""
 
 import json
 import os
 import secrets
 import signal
-import threading
+import sys
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import psycopg
-
+from ehrcommerce.workbench.environment import ROOT
 from ehrcommerce.workbench.live import Live
 from ehrcommerce.workbench.site import Site, surroundings
 from ehrcommerce.workbench.stack import Stack
-from ehrcommerce.workbench.supervisor import Spec, Supervisor
-from tests.crash.inside.arming import HAND, PAUSED, PLACE
+from ehrcommerce.workbench.supervisor import Spec, Supervisor, answers
+from tests.crash.again import LOGS, PIDS
+from tests.crash.books import Books
+from tests.crash.inside.arming import HAND, PAUSED, PLACE, USUAL
 from tests.crash.proxy import Proxy
 
 SETTINGS = "tests.crash.settings"
 READY_S = 240.0
+PARENTS = ("sandbox", "house", "workers")
+MIGRATED, SANDBOX_UP, LOADED = "migrated", "sandbox-up", "loaded"
 APP = ("web", "worker", "worker2", "sweeper", "sweeper2")
 HANDS = ("worker", "worker2", "sweeper", "sweeper2")
 # What is open is looked at again when these tests are long over.
 PUT_OFF = (
     "UPDATE outbox_effect SET next_run_at = now() + interval '1 year' WHERE state IN ('planned', 'sending', 'unknown')"
+    " RETURNING id"
 )
 
 
@@ -38,6 +43,7 @@ class FireSite(Site):
     sandbox's port is the wire's, and so is that of the database for whatever runs on."""
 
     place: Path = field(default_factory=Path)
+    log_place: Path = field(default_factory=Path)
     inner_port: int = 0
 
     def __post_init__(self) -> None:
@@ -57,21 +63,45 @@ class FireSite(Site):
         return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{self.database_wire.port}"))
 
     def process(self, name: str) -> Spec:
-        spec = super().process(name.rstrip("2"))
+        """`sandbox`, `house` (web and sweepers) or `workers`: each loads its program once and forks what works."""
         if name == "sandbox":
-            argv = [str(self.inner_port) if word == str(self.sandbox_port) else word for word in spec.argv]
-            return Spec(name, argv, spec.env, spec.ready, cwd=spec.cwd)
-        argv = [*spec.argv, "-n", f"{name}@%h"] if name.startswith("worker") else [*spec.argv]
-        env = {**spec.env, "DATABASE_URL": self.behind_wire(spec.env["DATABASE_URL"])}
-        if name in HANDS:
-            argv, env = [argv[0], "-m", "tests.crash.again", *argv[1:]], {**env, HAND: "1"}
-        elif name == "web":
-            argv.append("--preload")  # a worker process that dies comes back by a fork
-        return Spec(name, argv, env, spec.ready, cwd=spec.cwd)
+            return self._parent(name, self._sandbox_steps(), self.sandbox_environment(), f"{self.sandbox_url}/healthz")
+        env = {**self.app_environment(), PLACE: str(self.place), HAND: "1"}
+        env["DATABASE_URL"] = self.behind_wire(env["DATABASE_URL"])
+        if name == "workers":
+            return self._parent(name, self._worker_steps(), env, self.worker_listens)
+        return self._parent(name, self._house_steps(), env, self._house_is_ready)
 
-    def _app(self, name: str, argv: list[str], *, ready: str | None = None) -> Spec:
-        env = {**surroundings(), **self.app_environment(), PLACE: str(self.place)}
-        return Spec(name, argv, env, ready, cwd=Path(env["PYTHONPATH"]))
+    def _parent(self, name: str, steps: list[Any], env: dict[str, str], ready: str | Callable[[], bool]) -> Spec:
+        settings = "ehrcommerce.sandbox.settings" if name == "sandbox" else SETTINGS
+        argv = [sys.executable, "-m", "tests.crash.again", settings, json.dumps(steps)]
+        env = {**surroundings(), **env, LOGS: str(self.log_place), PIDS: str(self.place / "pids")}
+        return Spec(name, argv, env, ready, cwd=ROOT)
+
+    def _sandbox_steps(self) -> list[Any]:
+        program = ["-m", "ehrcommerce.sandbox"]
+        return [
+            ["run", "sandbox-migrate", [*program, "migrate"]], ["run", "sandbox-load", [*program, "load"]],
+            ["keep", "sandbox", [*program, "serve", "--host", "127.0.0.1", "--port", str(self.inner_port)]],
+        ]  # fmt: skip
+
+    def _house_steps(self) -> list[Any]:
+        web = [*super().process("web").argv[1:], "--preload"]  # a worker process that dies comes back by a fork
+        sweeper = super().process("sweeper").argv[1:]
+        return [
+            ["run", "migrate", ["manage.py", "migrate", "--no-input"]], ["touch", str(self.place / MIGRATED)],
+            ["keep", "web", web], ["keep", "sweeper", sweeper], ["keep", "sweeper2", sweeper],
+            ["wait", str(self.place / SANDBOX_UP)], ["run", "load_demo", ["manage.py", "load_demo"]],
+            ["touch", str(self.place / LOADED)],
+        ]  # fmt: skip
+
+    def _worker_steps(self) -> list[Any]:
+        worker = super().process("worker").argv[1:]
+        named = [["keep", name, [*worker, "-n", f"{name}@%h"]] for name in ("worker", "worker2")]
+        return [["wait", str(self.place / MIGRATED)], *named]
+
+    def _house_is_ready(self) -> bool:
+        return (self.place / LOADED).exists() and answers(f"{self.app_url}/healthz")
 
 
 class Town(Live):
@@ -79,54 +109,45 @@ class Town(Live):
 
     def __init__(self, stack: Stack) -> None:
         place = Path(stack.place) / f"fire-{secrets.token_hex(3)}"
-        for name in ("armed", "fired"):
+        for name in ("armed", "fired", "pids"):
             (place / name).mkdir(parents=True)
         mine = stack.own_redis(f"fire-{place.name}")
         plain = stack.site("fire", settings=SETTINGS, redis_url=mine.url)
-        site = FireSite(**{**vars(plain), "place": place})
+        site = FireSite(**{**vars(plain), "place": place, "log_place": stack.logs("fire")})
         super().__init__(site, Supervisor(stack.logs("fire")), mine)
         self.site: FireSite = site
         self.place = place
-        self._nurse: threading.Thread | None = None
-        self._rest = threading.Event()
-        self._care = threading.Lock()
+        self.ours, self.theirs = Books(self.owner_url), Books(self.sandbox_database_url)
 
     def begin(self) -> None:
         """Side by side what does not wait for the other: most of it is Python that is loaded."""
         self.site.make_database()
         self.site.make_sandbox_database()
-        self.site.migrate(self.supervisor)
-        for name in APP:
+        for name in PARENTS:
             self.supervisor.spawn(self.site.process(name))
-        self.site.load_sandbox(self.supervisor)
-        self.supervisor.start(self.site.process("sandbox"), timeout_s=READY_S)
-        self.admin = self.site.load_demo(self.supervisor)
-        for name in APP:
+        self.supervisor.wait_ready("sandbox", timeout_s=READY_S)
+        (self.place / SANDBOX_UP).touch()
+        for name in PARENTS:
             self.supervisor.wait_ready(name, timeout_s=READY_S)
-        self.names = ("sandbox", *APP)
-        self._nurse = threading.Thread(target=self._look_after, name="nurse", daemon=True)
-        self._nurse.start()
+        self.names = PARENTS
 
     def end(self) -> None:
-        self._rest.set()
-        if self._nurse is not None:
-            self._nurse.join(10)
-        for name in APP:
+        self.ours.close()
+        self.theirs.close()
+        for name in PARENTS:
             if name in self.supervisor.children:
                 self.supervisor.children[name].kill()  # nobody is asked to end politely who has died all the time
         super().end()
         self.site.close()
 
-    # ------------------------------------------------------------------------------------------------------ the nurse
-    def _look_after(self) -> None:
-        """Whatever died is started again, as systemd would."""
-        while not self._rest.wait(0.2):
-            for name in APP:
-                child = self.supervisor.children.get(name)
-                if child is not None and not child.running:
-                    with self._care:
-                        child.kill()
-                        self.supervisor.spawn(self.site.process(name))
+    def pid(self, name: str) -> int:
+        """Of the one who bears this name just now."""
+        return int((self.place / "pids" / f"{name}.pid").read_text())
+
+    def signal(self, name: str, number: int) -> None:
+        """To the one who bears this name, and to what it forked."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid(name), number)
 
     # ------------------------------------------------------------------------------------------------------- the fire
     def arm(self, points: Mapping[str, int]) -> None:
@@ -179,6 +200,10 @@ class Town(Live):
     def resume(self) -> None:
         (self.place / PAUSED).unlink(missing_ok=True)
 
+    def usual(self, on: bool) -> None:
+        """Sweepers wait for the doorbell as they do in life."""
+        (self.place / USUAL).touch() if on else (self.place / USUAL).unlink(missing_ok=True)
+
     def rounds(self) -> int:
         """How often sweepers have looked, both together."""
         log = self.place / "rounds.log"
@@ -191,6 +216,7 @@ class Town(Live):
         self.forget()
         self.bugs({})
         self.resume()
+        self.usual(False)
         for wire in (self.site.partner_wire, self.site.database_wire):
             wire.faults.clear()
         if self.redis.child is not None and not self.redis.child.running:
@@ -198,9 +224,8 @@ class Town(Live):
         elif self.redis.child is not None:
             self.redis.child.signal(signal.SIGCONT)
         for name in APP:
-            self.supervisor.children[name].signal(signal.SIGCONT)
-        with psycopg.connect(self.owner_url, autocommit=True) as clerk:
-            clerk.execute(PUT_OFF)
+            self.signal(name, signal.SIGCONT)
+        self.ours.rows(PUT_OFF)
 
     def logs(self) -> str:
         return "\n".join(self.log(name) for name in APP)

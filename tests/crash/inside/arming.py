@@ -5,6 +5,7 @@ fired/<point>         who died, when, with which effect in hand
 reached.log           every point that any process ever passed
 bugs.json             {bug or fault: [subjects]}
 paused                while it is there, workers and sweepers claim nothing
+usual                 while it is there, sweepers leave as much time to the doorbell as in life
 rounds.log            one byte for each time that a sweeper looked"""
 
 import json
@@ -17,7 +18,7 @@ from typing import Any
 
 PLACE = "EHRC_CRASH_PLACE"
 HAND = "EHRC_CRASH_HAND"  # set for workers and sweepers
-PAUSED = "paused"
+PAUSED, USUAL = "paused", "usual"
 ONCE = "EHRC_CRASH"  # name:hit, for one process that a person starts by hand
 _passed: set[str] = set()
 _counted: dict[str, int] = {}
