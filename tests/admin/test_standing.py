@@ -1,5 +1,6 @@
 """The clinic attests a yes to kits without asking: who, when, in which words; and takes one back for a patient."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,8 @@ from ehrcommerce.accounts.models import Role
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.models import Consent
+from ehrcommerce.workbench.management import demo_rules
+from tests import factories
 from tests.admin.conftest import SignedIn
 from tests.commerce.shop import Shop
 
@@ -72,3 +75,25 @@ def test_it_is_taken_back_for_a_patient_who_says_so(as_role: SignedIn, said: dic
     (yes,) = found(said)
     client.post(reverse("admin:disclosure_consent_changelist"), {"action": "take_back", "_selected_action": [yes.pk]})
     assert found(said)[0].withdrawn_at is not None
+
+
+@pytest.mark.parametrize("who", ["The front desk", "user:nobody", "user:"])
+def test_who_attested_is_read_whatever_stands_there(as_role: SignedIn, shop: Shop, said: dict[str, Any], who: str) -> None:
+    client = as_role(Role.PRIVACY)
+    client.post(ATTEST, said)
+    Consent.objects.filter(pk=found(said)[0].pk).update(attested_by=who)
+    listed = client.get(reverse("admin:disclosure_consent_changelist"))
+    assert (listed.status_code, who in listed.content.decode()) == (200, True)
+
+
+def test_each_page_opens_on_what_the_demo_lets_happen_by_itself(as_role: SignedIn, shop: Shop) -> None:
+    demo_rules.automate(factories.ehr_connection(shop.clinic), shop.supplier("kit"), at=timezone.now())
+    client = as_role(Role.ADMINISTRATOR)
+    opened = {
+        address: client.get(address).status_code
+        for name in ("disclosure_consent", "ehr_automationrule", "accounts_user", "catalog_product")
+        for listed in [reverse(f"admin:{name}_changelist")]
+        for address in [listed, *sorted(set(re.findall(rf'{listed}[^/"]+/change/', client.get(listed).content.decode())))]
+    }
+    assert len(opened) > 8
+    assert set(opened.values()) == {200}

@@ -1,5 +1,5 @@
 """Whether what was ordered is what the price buys. A product is sold for the amount in the chart or not at all: 30
-tablets are not the product's 180, and three kits are three. Pure, no database."""
+tablets are not the product's 180, three kits are three, and two boxes are two. Pure, no database."""
 
 import re
 from decimal import Decimal, InvalidOperation
@@ -7,7 +7,9 @@ from decimal import Decimal, InvalidOperation
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.policy.packets import KIT, PRESCRIPTION, OrderedItem
 
-MOST_KITS = 10
+MOST_PIECES = 10
+# The parameters of a DeviceRequest that say how many: R4 gives it no quantity of its own.
+AMOUNTS = frozenset({"quantity", "count", "number", "amount"})
 _LEADING = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([^\W\d_]*)")
 # One word for each unit that charts write in several ways; a word that is not here fits itself alone.
 _UNITS = {
@@ -27,15 +29,29 @@ def how_many(item: OrderedItem, product: Product) -> int | None:
         return _kits(item.quantity)
     if item.kind == PRESCRIPTION:
         return 1 if _same_amount(item, product.quantity_basis) else None
-    return 1
+    said = [parameter.value for parameter in item.parameters if parameter.code.casefold() in AMOUNTS]
+    found = {_times(value, product.quantity_basis) for value in said} or {1}
+    return found.pop() if len(found) == 1 else None
 
 
 def _kits(quantity: str) -> int | None:
     """A whole number from 1 to 10; one where the order names none."""
-    if not quantity.strip():
-        return 1
-    number = _number(quantity)
-    return int(number) if number is not None and number == number.to_integral() and 1 <= number <= MOST_KITS else None
+    return _whole(_number(quantity)) if quantity.strip() else 1
+
+
+def _times(said: str, basis: str) -> int | None:
+    """How often the basis makes what a device's order says: "2 box" is two of "1 box of 50", "100 strips" two of "50
+    strips". A number that names no unit counts pieces, and is held where a piece could be the box or what is in it."""
+    ordered, sold = _LEADING.match(said), _LEADING.match(basis or f"1 {PIECE}")
+    if ordered is None or sold is None or not Decimal(sold[1]):
+        return None
+    unit = _unit(ordered[2]) or PIECE
+    pieces = unit == PIECE and Decimal(sold[1]) == 1 and not re.search(r"\d", basis[sold.end() :])
+    return _whole(Decimal(ordered[1]) / Decimal(sold[1])) if unit == _unit(sold[2]) or pieces else None
+
+
+def _whole(number: Decimal | None) -> int | None:
+    return int(number) if number is not None and number == number.to_integral() and 1 <= number <= MOST_PIECES else None
 
 
 def _same_amount(item: OrderedItem, basis: str) -> bool:

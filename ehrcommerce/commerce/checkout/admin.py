@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -110,7 +110,11 @@ class StandingConsentAdmin(ReadOnly):
 
     @admin.display(description="attested by")
     def attested(self, row: Consent) -> str:
-        user = User.objects.filter(public_id=row.attested_by[5:]).first() if row.attested_by else None
+        kind, _, public_id = row.attested_by.partition(":")
+        try:
+            user = User.objects.filter(public_id=public_id).first() if kind == "user" else None
+        except ValidationError:  # no account's id
+            user = None
         return str(user or row.attested_by or "-")
 
     @admin.display(description="in these words")

@@ -38,7 +38,7 @@ def automate(connection: EhrConnection, laboratory: Supplier, *, at: datetime) -
         connection, team, at, "Prescriptions that were e-prescribed", RuleAction.LINK, kind=PRESCRIPTION,
         routing_proof="e_prescription",
     )  # fmt: skip
-    _says_yes(connection, laboratory, at)
+    _says_yes(connection, laboratory, team, at)
 
 
 def _team(connection: EhrConnection) -> User:
@@ -63,7 +63,7 @@ def _rule(connection: EhrConnection, team: User, at: datetime, name: str, action
     )  # fmt: skip
 
 
-def _says_yes(connection: EhrConnection, laboratory: Supplier, at: datetime) -> None:
+def _says_yes(connection: EhrConnection, laboratory: Supplier, team: User, at: datetime) -> None:
     """He is known here, and the clinic attests that he agreed."""
     key = chart_key(connection.public_id, "Patient", PATIENT)
     ChartReference.objects.get_or_create(
@@ -76,5 +76,5 @@ def _says_yes(connection: EhrConnection, laboratory: Supplier, at: datetime) -> 
     consent.give(
         organization_id=connection.organization_id, customer_key=key, subject=consent.standing_subject(key),
         wanted=[consent.Wanted(KIT, laboratory.party, laboratory.name)], language="en", text=YES, identity_level=2,
-        by=audit.system("load_demo"), at=at, attested=("Lakeside Family Clinic", at.date()),
+        by=audit.system("load_demo"), at=at, attested=(str(team.actor), at.date()),
     )  # fmt: skip

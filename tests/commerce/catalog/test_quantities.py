@@ -4,7 +4,7 @@ import pytest
 
 from ehrcommerce.commerce.catalog import services
 from ehrcommerce.commerce.catalog.models import ProductCode
-from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION, Coding, OrderedItem
+from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION, Coding, OrderedItem, Parameter
 from ehrcommerce.policy.refusals import REFUSALS
 from tests.commerce.shop import RXNORM, Shop
 
@@ -71,6 +71,47 @@ def test_a_number_of_kits_that_cannot_be_sent_is_refused(shop: Shop, quantity: s
     assert match(shop, KIT, "1 kit", quantity).refusal == "other_quantity"
 
 
-def test_a_device_has_no_amount_of_its_own_in_the_chart(shop: Shop) -> None:
-    found = match(shop, DEVICE, "1 box of 50", "")
+def device(shop: Shop, basis: str, *said: str, name: str = "Quantity") -> services.Match:
+    product = shop.product(DEVICE, quantity_basis=basis)
+    ProductCode.objects.create(organization=shop.clinic, product=product, system=RXNORM, code=product.sku)
+    ordered = OrderedItem(
+        key="k", kind=DEVICE, name="", codings=(Coding(RXNORM, product.sku),),
+        parameters=(Parameter("size", "5"), *(Parameter(name, value) for value in said)),
+    )  # fmt: skip
+    return services.match(ordered, organization_id=shop.clinic.pk)
+
+
+def test_a_device_whose_order_says_no_amount_is_sold_once(shop: Shop) -> None:
+    found = device(shop, "1 box of 50")
     assert (found.refusal, found.quantity) == ("", 1)
+
+
+@pytest.mark.parametrize(
+    ("basis", "said", "sold"),
+    [
+        ("1 box of 50", "2 box", 2), ("1 box of 50", "3 Boxes", 3), ("50 strips", "100 strips", 2), ("1 piece", "2", 2),
+        ("1 stocking", "2 each", 2), ("1 stocking", "2 {piece}", 2), ("", "4", 4), ("1 box of 50", "1 box", 1),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["Quantity", "count"])
+def test_as_many_of_a_device_are_sold_as_were_ordered(shop: Shop, basis: str, said: str, sold: int, name: str) -> None:
+    found = device(shop, basis, said, name=name)
+    assert (found.refusal, found.quantity) == ("", sold)
+
+
+@pytest.mark.parametrize(
+    ("basis", "said"),
+    [
+        ("1 box of 50", "2"), ("1 box of 50", "100 strips"), ("1 box of 50", "2 each"), ("1 piece", "11"),
+        ("1 piece", "0"), ("1 piece", "1.5"), ("1 piece", "yes"), ("1 stocking", "1 pair"), ("50 strips", "75 strips"),
+        ("some", "2"), ("0 boxes", "2 box"), ("1 piece", "-2"),
+    ],
+)  # fmt: skip
+def test_an_amount_of_a_device_that_the_price_does_not_make_is_refused(shop: Shop, basis: str, said: str) -> None:
+    found = device(shop, basis, said)
+    assert (found.refusal, found.sold) == ("other_quantity", False)
+
+
+def test_two_amounts_in_one_order_that_disagree_are_refused(shop: Shop) -> None:
+    assert device(shop, "1 piece", "2", "3").refusal == "other_quantity"
+    assert device(shop, "1 piece", "2", "2").quantity == 2
