@@ -160,7 +160,7 @@ def _row(
     page: ChartPage, order: ChartOrder, match: catalog.Match, newest: Mapping[str, Sent], user: User,
     today: date, focus: Sequence[str],
 ) -> Row:  # fmt: skip
-    code = page.banner.refusal or order.state.refusal or match.refusal or _private(page, order, match, user)
+    code = page.banner.refusal or _code(order, match) or _private(page, order, match, user)
     refusal = REFUSALS[code] if code else None
     sent = newest.get(order.item.key)
     progress = progress_of(sent.offer, sent.link) if sent else Progress("")
@@ -173,6 +173,12 @@ def _row(
         order, match.product, refusal, sent, progress, ticked=ready and chosen, today=is_today,
         quantity=match.quantity,
     )  # fmt: skip
+
+
+def _code(order: ChartOrder, match: catalog.Match) -> str:
+    """What nobody can change is said before what the chart could: a controlled medicine that is renewed stays one."""
+    found = [code for code in (order.state.refusal, match.refusal) if code]
+    return next((code for code in found if not REFUSALS[code].can_be_changed), found[0] if found else "")
 
 
 def _with_act(row: Row, act: AutomaticAct | None) -> Row:

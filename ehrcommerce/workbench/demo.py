@@ -223,6 +223,12 @@ def port_again(port: int | None) -> int:
     return free_port()
 
 
+ANY_AGE = (
+    "Published prescriptions are often years old. The demo clinic takes them at any age now\n"
+    "(Admin > Organizations > Prescription max age days: 0; one year where nobody changes it)."
+)
+
+
 def prepare(site: Site, state: State, supervisor: Supervisor, *, fhir_data: Path | None) -> None:
     """Migrate and load what is new since the last start; leaves the sandbox running."""
     schema, data = fingerprint(SCHEMA, LOCK), fingerprint(DATA, LOCK, site.app_url)
@@ -239,9 +245,11 @@ def prepare(site: Site, state: State, supervisor: Supervisor, *, fhir_data: Path
         if fhir_data is not None:
             say(said.rstrip())
     supervisor.start(site.process("sandbox"))
-    if loaded.get("data") != data:
+    if fhir_data is not None or loaded.get("data") != data:
         say("Loading clinic, catalog and suppliers ...")
-        state.remember_admin(site.load_demo(supervisor, events=True))
+        state.remember_admin(site.load_demo(supervisor, events=True, any_age=fhir_data is not None))
+        if fhir_data is not None:
+            say(ANY_AGE)
     state.save(loaded={"schema": schema, "data": data})
 
 

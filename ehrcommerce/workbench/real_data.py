@@ -21,8 +21,8 @@ Published test and example persons of {producers} producers, loaded beside the d
 (`python3 manage.py demo --fhir-data DIR`), and each chart with an order launched by a clinician. The page below says
 what became of each order: it can be sent, or the clinician reads why not. The refusal of a patient (deceased, minor,
 merged) comes before that of an order. The published prescriptions are years old: for this page the clinic's longest age
-of a prescription (`prescription_max_age_days`, one year where nobody changes it) is switched off, else they would be
-refused as too old.
+of a prescription (`prescription_max_age_days`, one year where nobody changes it) is switched off, as that command does
+for the demo's clinic and says. Else they would be refused as too old.
 
 Made by `EHRC_WRITE_REAL_DATA=1 python3 manage.py test tests/journeys/test_real_data.py`; the same test compares it on
 each run where the data is there. The data is not part of the project: `EHRC_REALDATA` names its folder.

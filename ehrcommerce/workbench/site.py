@@ -175,10 +175,12 @@ class Site:
         (said,) = supervisor.run(self.sandbox_command("sandbox-load", "load", *extra))
         return said
 
-    def load_demo(self, supervisor: Supervisor, *, events: bool = False) -> dict[str, str]:
+    def load_demo(self, supervisor: Supervisor, *, events: bool = False, any_age: bool = False) -> dict[str, str]:
         """Needs the sandbox running: it tells the partners where to call back. Returns what the last line says.
-        `events`: the EHR tells of changes by itself, which most tests would only be disturbed by."""
-        (said,) = supervisor.run(self.command("load_demo", "load_demo", *(["--events"] if events else [])))
+        `events`: the EHR tells of changes by itself, which most tests would only be disturbed by. `any_age`: old
+        prescriptions are taken too."""
+        switches = [*(["--events"] if events else []), *(["--any-age"] if any_age else [])]
+        (said,) = supervisor.run(self.command("load_demo", "load_demo", *switches))
         facts = [line for line in said.splitlines() if line.startswith('{"admin"')]
         if not facts:
             raise ChildFailed(f"load_demo did not say who the administrator is:\n{said}")

@@ -15,6 +15,7 @@ from ehrcommerce.ehr.order_rows import rows_of
 from ehrcommerce.ehr.views import clinician, made
 from ehrcommerce.policy.packets import (
     DEVICE,
+    PRESCRIPTION,
     ChartOrder,
     ChartPage,
     Coding,
@@ -77,6 +78,27 @@ def test_an_order_of_nobody_is_not_ticked_for_a_clinician_without_a_name(
     (row,) = rows_of(page, user=ada, today=TODAY, focus=[])
     assert row.selectable
     assert row.ticked == ticked
+
+
+@pytest.mark.django_db
+def test_what_nobody_can_change_is_said_before_what_the_chart_could(ada: User) -> None:
+    """Who renews a controlled medicine because it is old is refused a second time."""
+    product = Product.objects.create(
+        organization=ada.organization, sku="C4", kind=PRESCRIPTION, name_en="C", name_es="C", price_cents=100,
+        controlled_schedule="CIV",
+    )  # fmt: skip
+    ProductCode.objects.create(organization=ada.organization, product=product, system="urn:codes", code="c4")
+    said = {}
+    for key, code in (("controlled", "c4"), ("unknown", "other")):
+        item = OrderedItem(key=key, kind=PRESCRIPTION, name="x", codings=(Coding("urn:codes", code),))
+        page = ChartPage(
+            banner=PatientBanner("Rivera", "Cy", "1968-03-14"),
+            recipient=RecipientFacts("p", b"", b"", b"", (MOBILE,), "en"),
+            orders=(ChartOrder(item, OrderState("1", "", "active", "too_old")),),
+        )
+        (row,) = rows_of(page, user=ada, today=TODAY, focus=[])
+        said[key] = row.refusal.code if row.refusal else ""
+    assert said == {"controlled": "controlled", "unknown": "too_old"}
 
 
 def test_a_page_that_asks_again_by_itself_is_told_from_a_person() -> None:

@@ -49,8 +49,11 @@ from django.core.management.base import BaseCommand
 class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument("--events", action="store_true")
+        parser.add_argument("--any-age", action="store_true")
 
     def handle(self, **options):
+        with open("loaded.txt", "a") as told:
+            print("any age" if options["any_age"] else "one year", file=told)
         print(json.dumps({"admin": {"username": "admin", "password": "pw", "otpauth": "otpauth://totp/x"}}))
 """,
     "ehrcommerce/workbench/management/commands/sweeper.py": """

@@ -78,6 +78,15 @@ def test_reset_begins_anew(checkout: Path) -> None:
     assert skeleton.gone_within(place_of(checkout), 1) == []
 
 
+def test_published_charts_are_loaded_with_their_old_prescriptions_and_it_says_so(checkout: Path) -> None:
+    said = [
+        skeleton.start(checkout, *folder, "--check", "--port", str(pair_of_ports())).communicate(timeout=60)[0]
+        for folder in ([], ["--fhir-data", "."])
+    ]
+    assert ["at any age now" in each for each in said] == [False, True]
+    assert (checkout / "loaded.txt").read_text().splitlines() == ["one year", "any age"]
+
+
 def test_other_commands_work_on_the_demo_while_it_runs(checkout: Path) -> None:
     (checkout / ".demo").mkdir()
     kept = {"EHRC_SECRET_KEY": "told", "DJANGO_SETTINGS_MODULE": "nowhere.at_all"}

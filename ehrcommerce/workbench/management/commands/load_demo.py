@@ -53,11 +53,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--events", action="store_true", help="the EHR tells of changes, and two rules act on them")
+        parser.add_argument("--any-age", action="store_true", help="old prescriptions are taken too, as published ones are")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.SANDBOX_URL:
             raise CommandError("EHRC_SANDBOX_URL is not set. Start the demo with: python3 manage.py demo")
         organization = self._organization()
+        if options["any_age"]:
+            Organization.objects.filter(pk=organization.pk).update(prescription_max_age_days=0)
         connection = self._connection(organization)
         self._agreement(organization, "organization", organization.name, "all")
         self._agreement(organization, connection.party, connection.name, "chart,write_back")
