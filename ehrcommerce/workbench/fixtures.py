@@ -23,8 +23,9 @@ def running(config: pytest.Config, live: Live) -> Live:
 
 
 @pytest.fixture(scope="session")
-def live(pytestconfig: pytest.Config) -> Iterator[Live]:
-    """A whole system on real processes: web, worker, sweeper and sandbox, migrated and loaded once.
+def prepared(pytestconfig: pytest.Config) -> Iterator[Live]:
+    """The databases, Redis and sandbox of a whole system, migrated and loaded once; web, worker and sweeper do not run
+    for it. For tests that start those three themselves, in another way than the usual one.
 
     It has databases and a Redis of its own; PostgreSQL is shared with the tests of this process.
     """
@@ -33,11 +34,18 @@ def live(pytestconfig: pytest.Config) -> Iterator[Live]:
     site = mine.site("live", redis_url=redis.url)
     system = running(pytestconfig, Live(site, Supervisor(mine.logs("live")), redis))
     try:
-        system.begin()
+        system.prepare()
         yield system
     finally:
         system.end()
         system.redis_stop()
+
+
+@pytest.fixture(scope="session")
+def live(prepared: Live) -> Live:
+    """A whole system on real processes: web, worker, sweeper and sandbox."""
+    prepared.begin_ours()
+    return prepared
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,8 @@ from ehrcommerce.workbench.services import Postgres, Redis
 from ehrcommerce.workbench.site import ALL, Site
 from ehrcommerce.workbench.supervisor import Supervisor
 
+OURS = tuple(name for name in ALL if name != "sandbox")
+
 
 class Live:
     """What tests see. `names` of processes: web, worker, sweeper, sandbox."""
@@ -52,11 +54,19 @@ class Live:
     # ------------------------------------------------------------------------------------------------- processes
     def begin(self) -> None:
         """Make, migrate and load the databases, and start everything."""
+        self.prepare()
+        self.begin_ours()
+
+    def prepare(self) -> None:
+        """Make, migrate and load the databases, and start the other site."""
         self.site.make_database()
         self.supervisor.run(self.site.command("migrate", "migrate", "--no-input"))
         self.begin_sandbox()
         self.admin = self.site.load_demo(self.supervisor)
-        self.supervisor.start(*(self.site.process(name) for name in ALL if name != "sandbox"))
+
+    def begin_ours(self) -> None:
+        """Web, worker and sweeper."""
+        self.supervisor.start(*(self.site.process(name) for name in OURS))
         self.names = ALL
 
     def begin_sandbox(self) -> None:
@@ -67,11 +77,14 @@ class Live:
         self.supervisor.start(self.site.process("sandbox"))
         self.names = ("sandbox",)
 
-    def heal(self) -> None:
-        """Bring back whatever a test stopped, killed or froze, so that the next one meets a whole system."""
+    def heal(self, *, ours: bool = True) -> None:
+        """Bring back whatever a test stopped, killed or froze, so that the next one meets a whole system; or, for a test
+        that starts web, worker and sweeper itself, only what those three stand on."""
         if self.redis.child is not None and not self.redis.child.running:
             self.redis.start()
         for name in self.names:
+            if name in OURS and not ours:
+                continue
             child = self.supervisor.children.get(name)
             if child is not None and not child.running:
                 self.stop(name)

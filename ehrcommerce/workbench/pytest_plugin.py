@@ -87,9 +87,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Each test that uses a running system finds all of it running, whatever the one before did to it."""
-    if {"live", "sandbox"}.intersection(getattr(item, "fixturenames", ())):
+    asked = set(getattr(item, "fixturenames", ()))
+    if asked & {"live", "sandbox", "prepared"}:
         for running in item.config.stash.get(fixtures.RUNNING, []):
-            running.heal()
+            running.heal(ours="live" in asked)
 
 
 @pytest.hookimpl(wrapper=True)

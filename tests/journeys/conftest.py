@@ -1,6 +1,7 @@
 """The cast of the journeys, on a whole running system."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -11,15 +12,21 @@ from tests.journeys.database import Database
 MARISOL = {"born": "1968-03-14"}
 
 
-@pytest.fixture
-def desk(live: Live) -> Iterator[Desk]:
-    """The control desk; faults planted by a test go with it. Partners stand still unless a test moves them."""
+@contextmanager
+def at_the_desk(live: Live) -> Iterator[Desk]:
     made = Desk(live)
     made.call("POST", "/control/step", {"step_s": 0})
     yield made
     made.no_faults()
     made.call("DELETE", "/control/knobs")
     made.call("POST", "/control/reset", {"what": "messages"})
+
+
+@pytest.fixture
+def desk(live: Live) -> Iterator[Desk]:
+    """The control desk; faults planted by a test go with it. Partners stand still unless a test moves them."""
+    with at_the_desk(live) as made:
+        yield made
 
 
 @pytest.fixture

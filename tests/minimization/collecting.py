@@ -17,6 +17,7 @@ from ehrcommerce.workbench.live import Live
 from ehrcommerce.workbench.services import bulk
 from tests.journeys.cast import Desk
 from tests.minimization.sinks import Basin
+from tests.minimization.system import CONSOLE
 
 PARTNERS = {
     "ehr": "EHR", "pharmacy": "pharmacy", "devices": "device supplier", "lab": "laboratory", "payer": "payer",
@@ -87,10 +88,11 @@ def raw_tables(owner_url: str, basin: Basin) -> None:
             basin.keep("database, raw", content, where=table)
 
 
-def opened_tables(said: str, basin: Basin) -> None:
-    """What `show_opened` printed, each table into its sink."""
-    for line in said.splitlines():
+def console(said: list[str], basin: Basin) -> None:
+    """What `show_opened` printed, each table into its sink; what other commands said is output of commands."""
+    for line in said:
         if not line.startswith("["):
+            basin.keep("output of commands", line)
             continue
         table, column, value = json.loads(line)
         shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -128,7 +130,7 @@ def logs(live: Live, begun: dict[str, int], basin: Basin) -> None:
         if path.exists():
             basin.keep(sink, path.read_bytes()[begun.get(name, 0) :])
     for path in live.supervisor.logs.glob("command-*.log"):
-        if "show_opened" not in path.name:
+        if CONSOLE not in path.name:
             basin.keep("output of commands", path.read_bytes())
 
 

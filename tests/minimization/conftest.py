@@ -1,15 +1,22 @@
 """The running system, its control desk, and the table that `prove_minimization` prints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ehrcommerce.workbench import fixtures
-from tests.journeys.conftest import desk
+from ehrcommerce.workbench.live import Live
+from tests.journeys.cast import Desk
+from tests.journeys.conftest import at_the_desk
 
-__all__ = ["desk"]
 Tell = Callable[[str, str], None]
+
+
+@pytest.fixture
+def desk(prepared: Live) -> Iterator[Desk]:
+    with at_the_desk(prepared) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,13 +3,13 @@
 import json
 import re
 import secrets
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ehrcommerce.workbench.live import Live
 from tests.admin.crawl import crawl
 from tests.journeys.clerk import code
 from tests.journeys.visitor import Page
+from tests.minimization.accounts import Account
 from tests.minimization.driving import Drive
 from tests.minimization.visitors import Watched
 
@@ -35,13 +35,6 @@ for role, password in wish.items():
 walls.leave()
 print("STAFF" + json.dumps(told))
 """
-
-
-@dataclass(frozen=True)
-class Account:
-    username: str
-    password: str
-    secret: str
 
 
 def make_staff(live: Live, roles: tuple[str, ...]) -> dict[str, Account]:

@@ -17,12 +17,13 @@ from ehrcommerce.workbench.live import Live
 from tests.journeys.cast import Ada, Cy, Desk, at, rows_of, wait_for
 from tests.journeys.visitor import Page
 from tests.minimization import charts, collecting, visitors
+from tests.minimization.accounts import Account
 from tests.minimization.charts import Chart, Plan
 from tests.minimization.sentinels import Ledger, Mark
 from tests.minimization.sinks import STAFF, Basin
 
 PARTNER_OF_KIND = {"prescription": "pharmacy", "device": "devices", "kit": "lab"}
-AT_ONCE = 4
+AT_ONCE = 6  # most of a journey is waiting for partners
 
 
 @dataclass
@@ -37,6 +38,8 @@ class Drive:
     failed: dict[str, str] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
     roles: tuple[str, ...] = STAFF
+    staff: dict[str, Account] = field(default_factory=dict)
+    console: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()

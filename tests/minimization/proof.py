@@ -1,14 +1,14 @@
 """One run of the canary proof: plant, drive, collect, search, judge."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ehrcommerce.workbench.live import Live
 from tests.journeys.cast import Desk
 from tests.minimization import collecting, paths, system, verdict
-from tests.minimization.branches import JOURNEYS, LATER
+from tests.minimization.branches import JOURNEYS, LAST, LATER, Journey
 from tests.minimization.driving import Drive
 from tests.minimization.sentinels import Ledger
 from tests.minimization.sinks import SINKS, STAFF
@@ -17,6 +17,7 @@ from tests.minimization.verdict import Found
 # The EHR hands out whole resources whatever `_elements` asks: the projection has to do it alone.
 KNOBS = {"elements": "ignore"}
 MOST_SHOWN = 40
+RAW = "database, raw"
 # Elements that the table gives to somebody and that no sentinel can follow there, each with why.
 UNSEEN: dict[tuple[str, str], str] = {
     ("MedicationRequest", "dosageInstruction.sequence"): "puts the steps in order, and is not said",
@@ -88,12 +89,15 @@ def run(
     seed: int,
     server_log: Path | None = None,
     leaks: str = "",
-    journeys: Sequence[Callable[[Drive], None]] = JOURNEYS,
-    later: Sequence[Callable[[Drive], None]] = LATER,
+    journeys: Sequence[Journey] = JOURNEYS,
+    later: Sequence[Journey] = LATER,
+    last: Sequence[Journey] = LAST,
+    only: Collection[str] = (),
     roles: tuple[str, ...] = STAFF,
     say: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
-    """All of it on a system that runs. Leaves the system without its own web, worker and sweeper."""
+    """All of it on a system that is prepared. Leaves the system without web, worker and sweeper. `only` are the sinks that
+    are searched, where not all are."""
     seconds: dict[str, float] = {}
     ledger = Ledger(seed)
     drive = Drive(live, desk, ledger, say=say, roles=roles)
@@ -108,14 +112,17 @@ def run(
                 drive.run(*later)
                 collecting.health(live.app_url, drive.basin)
                 collecting.redis_keys(live.redis_url, drive.basin)
+                drive.run(*last)
         finally:
             desk.call("DELETE", "/control/knobs")
         seconds["drive"] = time.monotonic() - clock - seconds["start"]
     clock = time.monotonic()
+    if not only or RAW in only:
+        collecting.raw_tables(live.owner_url, drive.basin)
     collect(drive, since=since, begun=begun, place=place, server_log=server_log, log_begun=log_begun)
     seconds["collect"] = time.monotonic() - clock
     clock = time.monotonic()
-    found = verdict.search(drive.basin, ledger)
+    found = verdict.search(drive.basin, ledger, only=only)
     seconds["search"] = time.monotonic() - clock
     say("  ".join(f"{name} {spent:.1f} s" for name, spent in seconds.items()))
     return Outcome(seed, ledger, drive, found, seconds, collecting.unread(server_log))
@@ -126,8 +133,7 @@ def collect(
 ) -> None:
     """Everything that lies still once the processes have ended."""
     live, basin = drive.live, drive.basin
-    collecting.opened_tables(system.show_opened(live), basin)
-    collecting.raw_tables(live.owner_url, basin)
+    collecting.console(drive.console, basin)
     collecting.journals(drive.desk, since, basin)
     collecting.messages(drive.desk, basin)
     collecting.logs(live, begun, basin)

@@ -80,8 +80,12 @@ def _in_layer(layer: bytes, wrapping: str, ledger: Ledger) -> Iterator[Hit]:
         for found in EXACT.finditer(layer):
             if mark := ledger.texts.get(found[0].decode()):
                 yield Hit(mark, wrapping, found[0].decode(), _around(layer, found.start()))
-    for pattern, how, turned in ((FOLDED, "case", bytes.lower), (BACKWARD, "reversed", _reversed)):
-        for found in pattern.finditer(layer):
+    small = layer.lower()
+    for pattern, sign, how, turned in (
+        (FOLDED, b"zq", "case", bytes.lower),
+        (BACKWARD, b"qz", "reversed", _reversed),
+    ):
+        for found in pattern.finditer(layer) if sign in small else ():
             whole = turned(found[0])
             if whole != found[0]:
                 for piece in EXACT.finditer(whole):

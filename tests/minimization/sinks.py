@@ -72,6 +72,11 @@ SINKS: tuple[Sink, ...] = (
     *(Sink(f"admin pages: {role}", role=role) for role in STAFF),
 )
 BY_NAME = {sink.name: sink for sink in SINKS}
+# Filled by the console that opens all rows.
+OPENED = {
+    "database, opened", "database, handles of the EHR half opened", "sessions, decoded", "history of the admin",
+    "audit trail", "effects that are final, opened", "effects under way, opened",
+}  # fmt: skip
 
 
 class Basin:

@@ -1,16 +1,23 @@
 """The system of the proof: the databases, Redis and sandbox of a running one, with web, worker and sweeper of its own
 that log down to DEBUG and write their files into a place that is searched afterwards."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ehrcommerce.workbench.live import Live
+from ehrcommerce.workbench.live import OURS, Live
 from ehrcommerce.workbench.supervisor import Spec
 
-OURS = ("web", "worker", "sweeper")
+# What stands in for a log file of the console: it shows everything, so it is no place where anything was left.
+CONSOLE = "command-console"
+TYPED = """
+from django.core.management import call_command
+for words in {commands!r}:
+    name, *rest = words.split()
+    call_command(name, *rest)
+    print("DONE", words, flush=True)
+"""
 SETTINGS = "tests.minimization.site_settings"
 
 
@@ -27,7 +34,7 @@ def _spec(live: Live, name: str, place: Path, leaks: str) -> Spec:
 
 @contextmanager
 def running(live: Live, place: Path, *, leaks: str = "") -> Iterator[None]:
-    """In place of the usual three; the next test that asks for the running system gets those back."""
+    """In place of the usual three, should they run; the next test that asks for the running system gets those back."""
     place.mkdir(parents=True, exist_ok=True)
     for name in reversed(OURS):
         live.stop(name)
@@ -39,8 +46,9 @@ def running(live: Live, place: Path, *, leaks: str = "") -> Iterator[None]:
             live.stop(name)
 
 
-def show_opened(live: Live) -> str:
-    """All rows with their sealed values opened, by a command that runs in the app's own environment."""
-    spec = live.site.command("command-show_opened", "show_opened")
-    (said,) = live.supervisor.run(Spec(spec.name, [sys.executable, *list(spec.argv)[1:]], spec.env, cwd=spec.cwd))
-    return said
+def console(live: Live, *commands: str) -> list[str]:
+    """What an operator types, one after the other in one process of the app's own environment: a start of the app costs
+    more than any of them. The lines that they said; `DONE <command>` ends each."""
+    typed = live.site.command(CONSOLE, "shell", "-v", "0", "-c", TYPED.format(commands=commands))
+    (said,) = live.supervisor.run(typed)
+    return said.splitlines()

@@ -10,21 +10,22 @@ from ehrcommerce.workbench import rotation
 from ehrcommerce.workbench.live import Live
 from tests.journeys.cast import Desk
 from tests.minimization import collecting, proof
-from tests.minimization.branches import a_sale_that_leaks, staff_at_their_pages
+from tests.minimization.branches import a_sale_that_leaks
 from tests.minimization.conftest import Tell
+from tests.minimization.office import only_the_rows, staff_are_hired, staff_at_their_pages
 from tests.minimization.seeded.leaks import LEAKS
-from tests.minimization.sinks import STAFF
+from tests.minimization.sinks import OPENED, STAFF
 
 ROLES, SEEDED = 2, 5
 COLUMN = "ALTER TABLE offers_offer {} seeded_leak{}"
 
 
 def test_nothing_leaves_the_chart_but_what_the_table_names(
-    live: Live, desk: Desk, tmp_path: Path, server_log: Path | None, tell: Tell
+    prepared: Live, desk: Desk, tmp_path: Path, server_log: Path | None, tell: Tell
 ) -> None:
     roles = tuple(rotation.rotating(STAFF, keep=ROLES))
     outcome = proof.run(
-        live,
+        prepared,
         desk,
         tmp_path / "files",
         seed=rotation.seed(),
@@ -40,20 +41,23 @@ def test_nothing_leaves_the_chart_but_what_the_table_names(
 
 
 def test_leaks_that_were_made_on_purpose_are_caught(
-    live: Live, desk: Desk, tmp_path: Path, server_log: Path | None, tell: Tell
+    prepared: Live, desk: Desk, tmp_path: Path, server_log: Path | None, tell: Tell
 ) -> None:
     seen = [leak for leak in LEAKS if not set(leak.sinks) <= collecting.unread(server_log)]
     seeded = rotation.rotating(seen, keep=SEEDED)
-    later = (staff_at_their_pages,) if any(leak.needs_admin for leak in seeded) else ()
-    collecting.rows(live.owner_url, COLUMN.format("ADD COLUMN", " text") + " DEFAULT NULL", fetch=False)
+    wanted = {sink for leak in seeded for sink in leak.sinks}
+    needs_admin = any(leak.needs_admin for leak in seeded)
+    collecting.rows(prepared.owner_url, COLUMN.format("ADD COLUMN", " text") + " DEFAULT NULL", fetch=False)
     try:
         outcome = proof.run(
-            live, desk, tmp_path / "files", seed=rotation.seed() + 1_000_000, server_log=server_log,
-            leaks="|".join(leak.name for leak in seeded), journeys=(a_sale_that_leaks,), later=later,
-            roles=("administrator",), say=partial(print, flush=True),
+            prepared, desk, tmp_path / "files", seed=rotation.seed() + 1_000_000, server_log=server_log,
+            leaks="|".join(leak.name for leak in seeded), roles=("administrator",), say=partial(print, flush=True),
+            journeys=(a_sale_that_leaks, *((staff_are_hired,) if needs_admin else ())),
+            later=(staff_at_their_pages,) if needs_admin else (), last=(only_the_rows,) if wanted & OPENED else (),
+            only=wanted,
         )  # fmt: skip
     finally:
-        collecting.rows(live.owner_url, COLUMN.format("DROP COLUMN", ""), fetch=False)
+        collecting.rows(prepared.owner_url, COLUMN.format("DROP COLUMN", ""), fetch=False)
     found = {(leak.mark.resource, leak.mark.path, leak.sink) for leak in outcome.found.leaks}
     missed = [leak.name for leak in seeded if not any((leak.resource, leak.path, sink) in found for sink in leak.sinks)]
     tell("Leaks made on purpose, caught", f"{len(seeded) - len(missed)} of {len(seeded)}")
