@@ -17,6 +17,7 @@ WALKS = (
     "tests/journeys/test_browser.py",
     "tests/admin/live/test_in_browser.py",
     "tests/admin/live/test_in_a_minute.py",
+    "tests/admin/live/test_gallery_admin.py",
     "tests/browser/test_gallery_clinician.py",
     "tests/browser/test_gallery_patient.py",
 )
