@@ -1,35 +1,23 @@
 """What partners tell the app by themselves: signed, at least once, and never more than a hint.
 
-An event is a row of the transaction that caused it. Few threads send what is due, each event under a lease: rung for at
-the commit, and by each beat of the clock. Five further tries follow the first (after 1, 2, 4, 8 and 16 s).
+An event is a row of the transaction that caused it. Five further tries follow the first (after 1, 2, 4, 8 and 16 s).
 """
 
 import hashlib
 import hmac
 import json
-import logging
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
-from django.db import Error as DatabaseError
-from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db import transaction
 from django.utils import timezone
 
 from ehrcommerce.sandbox.journal.recording import record
-from ehrcommerce.sandbox.sending import Reply, send
+from ehrcommerce.sandbox.sending import Reply, Senders, next_try, send
 
 from .models import CallbackEvent, Switchboard, event_id
 
-PAUSES_S = (1, 2, 4, 8, 16)
 LEASE_S = 15
-SENDERS = 4
-
-log = logging.getLogger(__name__)
-_free = threading.BoundedSemaphore(SENDERS)
-_senders = ThreadPoolExecutor(max_workers=SENDERS, thread_name_prefix="callback")
 
 
 def announce(*, partner: str, kind: str, object_id: str, reference: str, status: str, at: datetime) -> CallbackEvent:
@@ -65,39 +53,6 @@ def replay(event: CallbackEvent, *, at: datetime) -> None:
     event.next_try_at = at
     event.save(update_fields=["tries", "next_try_at"])
     transaction.on_commit(send_due)
-
-
-def send_due() -> None:
-    """If something is due, set one more sender to work, without waiting for it."""
-    if _due(at=timezone.now()).exists() and _free.acquire(blocking=False):
-        _senders.submit(_send_while_due)
-
-
-def _send_while_due() -> None:
-    """The work of one sender thread, which has to close its own database connection."""
-    try:
-        while (pk := claim_next(at=timezone.now())) is not None:
-            deliver(pk)
-    except DatabaseError as fault:
-        log.warning("A callback waits until its lease ends: %s", type(fault).__name__)
-    finally:
-        connection.close()
-        _free.release()
-
-
-def _due(*, at: datetime) -> QuerySet[CallbackEvent]:
-    return CallbackEvent.objects.filter(next_try_at__lte=at).order_by("next_try_at", "id")
-
-
-@transaction.atomic
-def claim_next(*, at: datetime) -> int | None:
-    """Take the event that is due longest; a process that dies with it loses it for the lease only."""
-    event = _due(at=at).select_for_update(skip_locked=True).first()
-    if event is None:
-        return None
-    event.next_try_at = at + timedelta(seconds=LEASE_S)
-    event.save(update_fields=["next_try_at"])
-    return event.pk
 
 
 def deliver(pk: int) -> None:
@@ -147,12 +102,13 @@ def _send(event: CallbackEvent, url: str) -> Reply:
 
 def _settle(event: CallbackEvent, reply: Reply, *, at: datetime) -> None:
     tries = event.tries + 1
-    next_try_at = None
-    if not reply.taken and tries <= len(PAUSES_S):
-        next_try_at = at + timedelta(seconds=PAUSES_S[tries - 1])
     CallbackEvent.objects.filter(pk=event.pk).update(
         tries=tries,
-        next_try_at=next_try_at,
+        next_try_at=None if reply.taken else next_try(tries, at=at),
         outcome=str(reply.status) if reply.status else reply.body[:200],
         delivered_at=at if reply.taken else event.delivered_at,
     )
+
+
+_senders = Senders("callback", CallbackEvent.objects.all, deliver, lease_s=LEASE_S)
+send_due = _senders.send_due
