@@ -45,7 +45,7 @@ PINS: dict[str, dict[str, object]] = {
 def note(connection: EhrConnection, word: str, at: datetime) -> bool:
     """Whether it is new. Also from a thread that stands in no organization."""
     with walls.organization(connection.organization_id), transaction.atomic():
-        row = EhrConnection.objects.select_for_update().get(pk=connection.pk)
+        row = EhrConnection.objects.select_for_update(no_key=True).get(pk=connection.pk)
         if word in row.standing_alerts:
             return False
         _stand(row, [*row.standing_alerts, word], at)
@@ -77,7 +77,7 @@ def clear(connection: EhrConnection, *, by: Actor, at: datetime, unpin: bool = F
     right, and the next launch that succeeds records it. Nothing else that was recorded is touched."""
     word = connection.alert
     with transaction.atomic():
-        row = EhrConnection.objects.select_for_update().get(pk=connection.pk)
+        row = EhrConnection.objects.select_for_update(no_key=True).get(pk=connection.pk)
         unpinned = unpin and may_unpin(row, word)
         if unpinned:
             EhrConnection.objects.filter(pk=row.pk).update(**PINS[word])

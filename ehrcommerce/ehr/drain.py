@@ -47,6 +47,8 @@ class Drain(Handler):
         if connection is None or not connection.enabled:
             raise Halt(Refused("connection_off"))
         until = time.monotonic() + WORKS_S
+        for pk in inbox.unfolded(subscription__connection=connection):
+            inbox.fold(pk, timezone.now())
         while rows := take(connection, timezone.now()):
             work(connection, rows, timezone.now())
             if time.monotonic() > until:
@@ -176,7 +178,8 @@ def within_budget(rows: Sequence[Notification], at: datetime) -> Rows:
     for pk in sorted({row.subscription_id for row in rows if row.subscription_id is not None}):
         mine = [row for row in rows if row.subscription_id == pk]
         with transaction.atomic():
-            subscription = Subscription.objects.select_for_update(of=("self",)).select_related("connection").get(pk=pk)
+            locked = Subscription.objects.select_for_update(of=("self",), no_key=True)
+            subscription = locked.select_related("connection").get(pk=pk)
             if subscription.budget_from is None or at - subscription.budget_from >= BUDGET_FOR:
                 subscription.budget_from, subscription.budget_used = at, 0
             ids = list(dict.fromkeys(row.focus for row in mine))
@@ -197,12 +200,15 @@ def _leave(rows: Iterable[Notification], at: datetime) -> None:
 
 
 def pick_up(organization_id: int, at: datetime) -> int:
-    """The sweeper's chore: an inbox whose bell nobody heard."""
+    """The sweeper's chore: an inbox, or a subscription, whose bell nobody heard."""
     waiting = Notification.objects.filter(
         Q(taken_until=None) | Q(taken_until__lte=at), organization_id=organization_id, state=InboxState.WAITING,
         received_at__lte=at - timedelta(seconds=5),
     )  # fmt: skip
-    found = list(EhrConnection.objects.filter(pk__in=waiting.values("connection")))
+    told = inbox.unfolded(organization_id=organization_id, heard_at__lte=at - timedelta(seconds=5))
+    found = list(
+        EhrConnection.objects.filter(Q(pk__in=waiting.values("connection")) | Q(subscriptions__in=told)).distinct()
+    )
     for connection in found:
         inbox.ring(connection, at)
     return len(found)

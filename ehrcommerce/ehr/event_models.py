@@ -159,6 +159,31 @@ class Notification(models.Model):
         return str(self.public_id)
 
 
+class Hearing(models.Model):
+    """That a notification came, until its subscription knows it: what is counted is written beside the events as a row of its
+    own, so that a hundred EHRs' threads at once wait for no lock, and is taken over by whoever drains the inbox."""
+
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="hearings")
+    kind = models.CharField(max_length=20)
+    numbers = models.TextField(blank=True, default="", help_text="Event numbers, with spaces between them.")
+    dropped = models.PositiveIntegerField(default=0)
+    look = models.BooleanField(default=False, help_text="Something changed that was not named.")
+    in_error = models.BooleanField(default=False)
+    newest_at = models.DateTimeField(null=True)
+    heard_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "notification that is not counted yet"
+
+    if TYPE_CHECKING:
+        organization_id: int
+        subscription_id: int
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.pk}"
+
+
 class WaitingOrder(models.Model):
     """An order that could be sold by itself but for the catalog: it is looked at again once the catalog says something else
     than at `revision`. Which order it is, and nothing of what it says."""

@@ -5,12 +5,20 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import F
 
 from ehrcommerce.ehr.handles import chart_key
-from ehrcommerce.ehr.models import EhrConnection, Notification, PollingWatermark, Subscription, SubscriptionState
+from ehrcommerce.ehr.models import (
+    EhrConnection,
+    Hearing,
+    Notification,
+    PollingWatermark,
+    Subscription,
+    SubscriptionState,
+)
 from ehrcommerce.ehr.schemes import HANDSHAKE, Heard, Hint
 from ehrcommerce.outbox import services as outbox
 
@@ -22,25 +30,29 @@ _BELL_LOCK = 0x45485242  # advisory lock class: "EHRB"
 
 
 def take(row: Subscription, heard: Heard, at: datetime) -> None:
-    """One notification. Nothing is read from the EHR here, and nothing is acted on: a row, and a bell after commit.
+    """One notification. Nothing is read from the EHR here, and nothing is acted on: rows, and a bell after commit.
 
-    Many come at once, so no two of them wait for each other's commit to reach the disk: what must not be lost is committed
-    first, without a lock; what is counted is locked for a moment and need not be on the disk, since a count that a crash
-    took back shows as a gap whose events are there."""
+    Many come at once, so nothing here takes a lock: events are one INSERT, and what is counted is a row of its own, which
+    whoever drains the inbox takes over (`fold`)."""
     with transaction.atomic():
         if heard.hints:
             write(row.connection, heard.hints, subscription=row, at=at)
-        if heard.look:
-            look_soon(row.connection, row.types, at)
-    if heard.kind != HANDSHAKE and not heard.in_error and not (row.counted and heard.numbers):
-        _hear(row, heard, at)
-        return
-    alone = not connection.in_atomic_block
-    with transaction.atomic():
-        if alone:
-            with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL synchronous_commit TO off")
-        _count(row, heard, at)
+        if _is_news(row, heard, at):
+            Hearing.objects.create(
+                organization_id=row.organization_id, subscription=row, kind=heard.kind, look=heard.look,
+                numbers=" ".join(heard.numbers) if row.counted else "", dropped=heard.dropped, in_error=heard.in_error,
+                newest_at=heard.newest_at, heard_at=at,
+            )  # fmt: skip
+            if not heard.hints:
+                transaction.on_commit(partial(ring, row.connection, at))
+
+
+def _is_news(row: Subscription, heard: Heard, at: datetime) -> bool:
+    """Whether the subscription must know of it. That it was heard alone is said about once a second."""
+    if heard.kind == HANDSHAKE or heard.in_error or heard.dropped or heard.look or (row.counted and heard.numbers):
+        return True
+    fresh = row.heard_at is not None and timedelta(0) <= at - row.heard_at < FRESH
+    return not fresh or row.state == SubscriptionState.SILENT
 
 
 def write(ehr: EhrConnection, hints: Iterable[Hint], *, subscription: Subscription | None, at: datetime) -> None:
@@ -53,19 +65,22 @@ def write(ehr: EhrConnection, hints: Iterable[Hint], *, subscription: Subscripti
     transaction.on_commit(partial(ring, ehr, at))
 
 
-@transaction.atomic
 def ring(ehr: EhrConnection, at: datetime) -> None:
     """One look at the inbox of this connection; a hundred rings before it begins are one.
 
-    Whoever finds somebody else at it may go: that look begins after a commit that is still to come, and sees what this one
-    committed before."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_BELL_LOCK, ehr.pk % 2**31])
-        if not cursor.fetchone()[0]:
-            return
-    outbox.plan_next(
-        kind=DRAIN, subject=str(ehr.public_id), organization_id=ehr.organization_id, at=at, even_if_running=True
-    )
+    A look that has not begun sees what was committed before: then there is nothing to do, and nothing is written. Whoever
+    finds somebody else at it may go for the same reason: that look begins after a commit that is still to come."""
+    subject = str(ehr.public_id)
+    if outbox.is_about_to_run(kind=DRAIN, subject=subject, organization_id=ehr.organization_id, at=at):
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_BELL_LOCK, ehr.pk % 2**31])
+            if not cursor.fetchone()[0]:
+                return
+        outbox.plan_next(
+            kind=DRAIN, subject=subject, organization_id=ehr.organization_id, at=at, even_if_running=True
+        )
 
 
 def _row(connection: EhrConnection, hint: Hint, subscription: Subscription | None, at: datetime) -> Notification:
@@ -91,30 +106,60 @@ def look_soon(connection: EhrConnection, types: Iterable[str], at: datetime) -> 
 
 
 # --------------------------------------------------------------------------------------------------------- what numbers say
-def _count(row: Subscription, heard: Heard, at: datetime) -> None:
-    """Under the row's lock: heard of, in which state, and which numbers are missing (S10-S12)."""
-    locked = Subscription.objects.select_for_update(of=("self",)).select_related("connection").get(pk=row.pk)
-    locked.heard_at = at
+COUNTED = (
+    "heard_at", "dropped", "state", "checked_at", "newest_event_at", "last_number", "gap_since", "gap_from", "gap_to", "gaps",
+    "resets",
+)  # fmt: skip
+
+
+def unfolded(**which: Any) -> list[int]:
+    """Subscriptions that were told what they do not know yet."""
+    return sorted(set(Hearing.objects.filter(**which).values_list("subscription_id", flat=True)))
+
+
+def fold(pk: int, at: datetime) -> int:
+    """Let a subscription know what came. Where somebody else has its row in hand it is left
+    to the next look. Returns of how many notifications it knows now."""
+    with transaction.atomic():
+        rows = Subscription.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+        locked = rows.select_related("connection").filter(pk=pk).first()
+        return 0 if locked is None else _fold(locked, at)
+
+
+def _fold(locked: Subscription, at: datetime) -> int:
+    """Under the row's lock."""
+    rows = list(Hearing.objects.filter(subscription=locked).order_by("pk")[:BATCH])
+    if not rows:
+        return 0
+    for one in rows:
+        _hear(locked, one)
+    for one in _by_their_time([one for one in rows if one.numbers and locked.counted]):
+        _number(locked, sorted(map(int, one.numbers.split(" "))), one.newest_at, one.heard_at)
+        if one.newest_at and (locked.newest_event_at is None or one.newest_at > locked.newest_event_at):
+            locked.newest_event_at = min(one.newest_at, one.heard_at)
+    locked.save(update_fields=COUNTED)
+    if any(one.look for one in rows):
+        look_soon(locked.connection, locked.types, at)
+    Hearing.objects.filter(pk__in=[one.pk for one in rows]).delete()
+    return len(rows)
+
+
+def _hear(locked: Subscription, heard: Hearing) -> None:
+    """Heard of, and in which state."""
+    locked.heard_at = max(locked.heard_at or heard.heard_at, heard.heard_at)
     locked.dropped += heard.dropped
     if heard.in_error:
         locked.state, locked.checked_at = SubscriptionState.ERROR, None
     elif heard.kind == HANDSHAKE or locked.state == SubscriptionState.SILENT:
         locked.state = SubscriptionState.ACTIVE
-    if locked.counted and heard.numbers:
-        _number(locked, sorted(int(one) for one in heard.numbers), heard.newest_at, at)
-    if heard.newest_at and (locked.newest_event_at is None or heard.newest_at > locked.newest_event_at):
-        locked.newest_event_at = min(heard.newest_at, at)
-    locked.save()
 
 
-def _hear(row: Subscription, heard: Heard, at: datetime) -> None:
-    """Nothing is counted: that it was heard is written by one statement, and not more than about once a second, so that a
-    hundred at once do not queue up for one row."""
-    fresh = row.heard_at is not None and timedelta(0) <= at - row.heard_at < FRESH
-    if fresh and not heard.dropped and row.state != SubscriptionState.SILENT:
-        return
-    woken = Case(When(state=SubscriptionState.SILENT, then=Value(SubscriptionState.ACTIVE)), default=F("state"))
-    Subscription.objects.filter(pk=row.pk).update(heard_at=at, dropped=F("dropped") + heard.dropped, state=woken)
+def _by_their_time(rows: list[Hearing]) -> list[Hearing]:
+    """Which of two threads wrote first says nothing: what came together is counted in the order of the EHR's own times,
+    where it has given them, so that no number is missed that is there (S10-S12)."""
+    if any(one.newest_at is None for one in rows):
+        return rows
+    return sorted(rows, key=lambda one: (one.newest_at or one.heard_at, min(map(int, one.numbers.split(" "))), one.pk))
 
 
 def _number(row: Subscription, numbers: Sequence[int], newest_at: datetime | None, at: datetime) -> None:
@@ -137,9 +182,12 @@ def _number(row: Subscription, numbers: Sequence[int], newest_at: datetime | Non
 def counted(row: Subscription, heard: Heard, at: datetime) -> None:
     """The EHR's own count of its events. More than came: the last ones were lost, and no number after them shows it. Fewer:
     it counts anew. What is under way this moment closes its gap by itself within the minute."""
-    locked = Subscription.objects.select_for_update(of=("self",)).select_related("connection").get(pk=row.pk)
+    rows = Subscription.objects.select_for_update(of=("self",), no_key=True).select_related("connection")
+    locked = rows.get(pk=row.pk)
     if not locked.counted or not heard.numbers:
         return
+    while _fold(locked, at):
+        """What came before the answer and was not counted yet is not lost."""
     last, number = int(locked.last_number or 0), int(heard.numbers[-1])
     if number > last:
         _open_gap(locked, last + 1, number, at)
@@ -180,13 +228,18 @@ def _began_anew(row: Subscription, first: int, highest: int, newest_at: datetime
     return newest_at > row.newest_event_at
 
 
+@transaction.atomic
 def refused(row: Subscription) -> None:
-    """A sender that was not proved: counted, and nothing else."""
-    Subscription.objects.filter(pk=row.pk).update(refused=F("refused") + 1)
+    """A sender that was not proved: counted, and nothing else. While the row is in somebody's hand it is not waited for: a
+    flood of forgeries counts as a flood all the same."""
+    rows = Subscription.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=row.pk)
+    if rows.exists():
+        Subscription.objects.filter(pk=row.pk).update(refused=F("refused") + 1)
 
 
 def forget(organization_id: int, at: datetime) -> int:
     """The eraser: ids and times older than any event that could still come twice."""
     old = Notification.objects.filter(organization_id=organization_id, received_at__lte=at - KEPT)
     pks = list(old.order_by("pk").values_list("pk", flat=True)[:BATCH])
-    return Notification.objects.filter(pk__in=pks).delete()[0]
+    left = Hearing.objects.filter(organization_id=organization_id, heard_at__lte=at - KEPT).delete()[0]
+    return left + Notification.objects.filter(pk__in=pks).delete()[0]

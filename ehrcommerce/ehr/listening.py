@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ehrcommerce.ehr import alerts, polling, silence, subscriptions
+from ehrcommerce.ehr import alerts, inbox, polling, silence, subscriptions
 from ehrcommerce.ehr.models import Notification, Subscription, SubscriptionState
 
 LATE = timedelta(seconds=60)
@@ -12,6 +12,8 @@ MOST_NUMBERS = 1000
 
 def tend(organization_id: int, at: datetime) -> int:
     """The sweeper's chore. Returns at how many subscriptions something was missing."""
+    for pk in inbox.unfolded(organization_id=organization_id):
+        inbox.fold(pk, at)
     rows = Subscription.objects.filter(organization_id=organization_id, enabled=True, connection__enabled=True)
     return sum(_tend(row, at) for row in rows.select_related("connection__organization"))
 

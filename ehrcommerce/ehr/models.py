@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 
 from ehrcommerce.ehr.event_models import (
+    Hearing,
     InboxState,
     Notification,
     PollingWatermark,
@@ -24,7 +25,7 @@ from ehrcommerce.vault.fields import SealedJson, SealedText
 
 __all__ = [
     "OPEN_ACTS", "ActState", "AppContext", "AutomaticAct", "AutomationRule", "ChartReference", "EhrConnection", "EhrIssuer",
-    "EhrSession", "Hl7Feed", "HookClient", "HookFeedback", "HookToken", "InboxState", "LaunchAttempt", "Notification",
+    "EhrSession", "Hearing", "Hl7Feed", "HookClient", "HookFeedback", "HookToken", "InboxState", "LaunchAttempt", "Notification",
     "PollingWatermark", "Refill", "RefillState", "RuleAction", "Scheme", "SigningKey", "Subscription",
     "SubscriptionState", "WaitingOrder",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -60,6 +60,12 @@ def plan_next(
         kind=kind, subject=subject, organization_id=organization_id, at=at, run_at=run_at, deadline_at=deadline_at,
         generation=generation, recipient=recipient, ring=ring,
     )  # fmt: skip
+
+
+def is_about_to_run(*, kind: str, subject: str, organization_id: int, at: datetime) -> bool:
+    """Whether such an act is due and nobody has begun it: then it will see what is committed by now. One read, no lock."""
+    waiting = Effect.objects.filter(organization_id=organization_id, kind=kind, subject=subject, state=State.PLANNED)
+    return waiting.filter(Q(lease_until=None) | Q(lease_until__lte=at), next_run_at__lte=at).exists()
 
 
 def last_generation(organization_id: int, kind: str, subject: str) -> int:

@@ -151,7 +151,13 @@ class Ward:
             )
         finally:
             walls.enter(self.shop.clinic.pk)
+        self.count()
         return int(response.status_code)
+
+    def count(self) -> None:
+        """The first thing that a drain does: subscriptions get to know what came."""
+        for pk in inbox.unfolded(organization_id=self.shop.clinic.pk):
+            inbox.fold(pk, timezone.now())
 
     def webhook(self, body: Any, *, row: Subscription, event: str = "e-1", secret: str = SECRET, at: int = 0) -> int:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()

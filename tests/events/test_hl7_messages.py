@@ -202,6 +202,7 @@ def _judge(ward: Ward, feed: Hl7Feed, seed: int, count: int) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(polling, "sweep", lambda connection, at, seen=swept: seen.append(1))
             code = take(ward, feed, body)
+            ward.count()
         rows = Notification.objects.filter(connection=ward.connection).count()
         looks = PollingWatermark.objects.filter(connection=ward.connection, next_at__lte=timezone.now()).count()
         followed = bool(rows or looks or swept)

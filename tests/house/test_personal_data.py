@@ -127,6 +127,7 @@ PLAIN = {
         "resource_type": CODE, "focus": OPAQUE, "number": "the EHR's count of its events",
         "version": "a number of the chart",
     },
+    "ehr.Hearing": {"kind": CODE, "numbers": "the EHR's count of its events"},
     "ehr.WaitingOrder": {"resource_type": CODE, "focus": OPAQUE, "revision": "a digest of the catalog"},
     "ehr.PollingWatermark": {"resource_type": CODE},
     "ehr.AutomationRule": {"name": OURS, "skus": PUBLIC, "npis": STAFF, "routing_proof": CODE},

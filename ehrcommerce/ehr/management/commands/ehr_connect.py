@@ -142,7 +142,7 @@ class Command(BaseCommand):
             if added:
                 row.save()
             else:
-                now = EhrConnection.objects.select_for_update().get(pk=row.pk)
+                now = EhrConnection.objects.select_for_update(no_key=True).get(pk=row.pk)
                 _join_origins(row, self._before, now)
                 row.save(update_fields=[name for name, value in _values(row).items() if self._before[name] != value])
             audit.record(
