@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
+from ehrcommerce.ehr.event_models import ORDER_TYPES
 from ehrcommerce.ehr.handles import chart_key
 from ehrcommerce.ehr.models import (
     EhrConnection,
@@ -26,6 +27,7 @@ KEPT = timedelta(days=30)
 DRAIN = "ehr.events"
 BATCH = 5000
 FRESH = timedelta(seconds=1)
+LOOK_BACK = timedelta(days=1)
 _BELL_LOCK = 0x45485242  # advisory lock class: "EHRB"
 
 
@@ -100,7 +102,13 @@ def _row(connection: EhrConnection, hint: Hint, subscription: Subscription | Non
 
 
 def look_soon(connection: EhrConnection, types: Iterable[str], at: datetime) -> None:
-    """Something changed that was not named: look at everything that changed since the last look (S16)."""
+    """Something changed that was not named: look at everything that changed since the last look (S16). Where nobody ever
+    looked the day before is looked at too, and from then on it is looked at; a row that was switched off stays off."""
+    for name in sorted(set(ORDER_TYPES.split()) & set(types)):
+        PollingWatermark.objects.get_or_create(
+            connection=connection, resource_type=name,
+            defaults={"organization_id": connection.organization_id, "since_at": at - LOOK_BACK, "next_at": at},
+        )  # fmt: skip
     marks = PollingWatermark.objects.filter(connection=connection, resource_type__in=list(types), enabled=True)
     marks.filter(next_at__gt=at).update(next_at=at)
 

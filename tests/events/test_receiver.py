@@ -12,9 +12,10 @@ import pytest
 from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
-from ehrcommerce.ehr import inbox
-from ehrcommerce.ehr.models import Notification, Scheme, Subscription
+from ehrcommerce.ehr import inbox, polling
+from ehrcommerce.ehr.models import Notification, PollingWatermark, Scheme, Subscription
 from tests.events.conftest import SECRET, Ward, hmac_hex, id_only
+from tests.events.test_following import change, state
 
 EVENT = {"events": [{"focus": "DeviceRequest/dev-1", "version": "4"}]}
 
@@ -225,8 +226,6 @@ def test_athenahealth_signs_as_websub_does_and_its_numbers_form_no_row(ward: War
 
 
 def test_a_plain_rest_hook_says_only_that_something_changed(ward: Ward) -> None:
-    from ehrcommerce.ehr import polling
-
     marks = polling.begin(ward.connection, at=timezone.now())
     Subscription.objects.filter(pk=ward.subscription.pk).update(scheme=Scheme.REST_HOOK)
     for mark in marks:
@@ -237,3 +236,24 @@ def test_a_plain_rest_hook_says_only_that_something_changed(ward: Ward) -> None:
     assert {mark.next_at <= timezone.now() and mark.next_at >= before for mark in ward.connection.watermarks.all()} == {
         True
     }
+
+
+def test_a_plain_rest_hook_is_enough_where_nobody_set_up_polling(ward: Ward) -> None:
+    """It names nothing, so what changed in the last day is looked at; what an administrator switched off is not."""
+    link = ward.link()
+    Subscription.objects.filter(pk=ward.subscription.pk).update(
+        scheme=Scheme.REST_HOOK, resource_types="DeviceRequest Patient"
+    )
+    assert not PollingWatermark.objects.filter(connection=ward.connection).exists()
+    change(ward, 4, status="revoked")
+    assert ward.post(b"") == 200
+    (mark,) = PollingWatermark.objects.filter(connection=ward.connection)
+    assert mark.resource_type == "DeviceRequest"
+    assert polling.due(ward.shop.clinic.pk, timezone.now()) == 1
+    ward.settle()
+    assert state(link) == ("revoked", "not_active")
+    off = timezone.now() + timedelta(hours=1)
+    PollingWatermark.objects.filter(pk=mark.pk).update(enabled=False, next_at=off)
+    assert ward.post(b"") == 200
+    mark.refresh_from_db()
+    assert (mark.enabled, mark.next_at) == (False, off)
