@@ -70,10 +70,12 @@ def write(ehr: EhrConnection, hints: Iterable[Hint], *, subscription: Subscripti
 def ring(ehr: EhrConnection, at: datetime) -> None:
     """One look at the inbox of this connection; a hundred rings before it begins are one.
 
-    A look that has not begun sees what was committed before: then there is nothing to do, and nothing is written. Whoever
-    finds somebody else at it may go for the same reason: that look begins after a commit that is still to come."""
-    subject = str(ehr.public_id)
-    if outbox.is_about_to_run(kind=DRAIN, subject=subject, organization_id=ehr.organization_id, at=at):
+    A look that has not begun sees what was committed before: then there is nothing to do, and nothing is written. While one
+    is under way the next begins a second later, by the sweeper's hand: a flood leads to a look a second, not to one for each
+    event. Whoever finds somebody else at it may go: that look begins after a commit that is still to come."""
+    subject, where = str(ehr.public_id), ehr.organization_id
+    now = outbox.newest(kind=DRAIN, subject=subject, organization_id=where, due_by=at + FRESH, at=at)
+    if now.waits:
         return
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -81,8 +83,9 @@ def ring(ehr: EhrConnection, at: datetime) -> None:
             if not cursor.fetchone()[0]:
                 return
         outbox.plan_next(
-            kind=DRAIN, subject=subject, organization_id=ehr.organization_id, at=at, even_if_running=True
-        )
+            kind=DRAIN, subject=subject, organization_id=where, at=at, even_if_running=True,
+            run_at=at + FRESH if now.under_way else None,
+        )  # fmt: skip
 
 
 def _row(connection: EhrConnection, hint: Hint, subscription: Subscription | None, at: datetime) -> Notification:

@@ -2,11 +2,12 @@
 planned twice is one row."""
 
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -62,10 +63,25 @@ def plan_next(
     )  # fmt: skip
 
 
-def is_about_to_run(*, kind: str, subject: str, organization_id: int, at: datetime) -> bool:
-    """Whether such an act is due and nobody has begun it: then it will see what is committed by now. One read, no lock."""
-    waiting = Effect.objects.filter(organization_id=organization_id, kind=kind, subject=subject, state=State.PLANNED)
-    return waiting.filter(Q(lease_until=None) | Q(lease_until__lte=at), next_run_at__lte=at).exists()
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Where the newest act of its kind stands: `waits`: due by then, and nobody has begun it, so that it will see what is
+    committed by now; `under_way`: somebody has begun it."""
+
+    waits: bool = False
+    under_way: bool = False
+
+
+def newest(*, kind: str, subject: str, organization_id: int, due_by: datetime, at: datetime) -> Newest:
+    """One read, no lock."""
+    rows = Effect.objects.filter(organization_id=organization_id, kind=kind, subject=subject).order_by("-generation")
+    found = rows.values_list("state", "lease_until", "next_run_at").first()
+    if found is None or found[0] not in OPEN:
+        return Newest()
+    state, lease_until, next_run_at = found
+    if state == State.PLANNED and (lease_until is None or lease_until <= at):
+        return Newest(waits=next_run_at is not None and next_run_at <= due_by)
+    return Newest(under_way=True)
 
 
 def last_generation(organization_id: int, kind: str, subject: str) -> int:

@@ -21,13 +21,13 @@ from ehrcommerce.outbox import doorbell, planning
 from ehrcommerce.outbox.handlers import NATIVE_KEY, NONE, Handler, UnknownKind, handler_of, settled
 from ehrcommerce.outbox.models import OPEN, POISON_AFTER, Effect, Note, State
 from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
-from ehrcommerce.outbox.planning import is_about_to_run, plan, plan_next
+from ehrcommerce.outbox.planning import newest, plan, plan_next
 from ehrcommerce.vault import walls
 from ehrcommerce.vault.keys import VaultError
 from ehrcommerce.wire import deadline
 from ehrcommerce.wire.errors import CircuitOpen, NotSent, Unanswered
 
-__all__ = ["NotRetryable", "a_page_waits", "claim", "is_about_to_run", "plan", "plan_next", "retry", "run", "run_inline"]
+__all__ = ["NotRetryable", "a_page_waits", "claim", "newest", "plan", "plan_next", "retry", "run", "run_inline"]
 
 log = logging.getLogger(__name__)
 BACKOFF_BASE_S, BACKOFF_CAP_S = 1.0, 900.0

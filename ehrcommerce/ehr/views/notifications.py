@@ -15,6 +15,11 @@ from ehrcommerce.suppliers.errors import NoCertificate
 from ehrcommerce.vault import walls
 
 MAX_BYTES = 262_144
+# Of the row and its connection: no more is read than an answer needs, since many come at once.
+NEEDED = (
+    *(field.attname for field in Subscription._meta.concrete_fields),
+    *(f"connection__{name}" for name in ("enabled", "public_id", "organization", "fhir_base")),
+)
 JSON = ("application/json", "application/fhir+json")
 
 
@@ -51,7 +56,7 @@ def _receive(request: HttpRequest, hook_id: UUID, put_at: str) -> HttpResponse:
         return HttpResponse(status=404)
     pk, organization_id = found
     with walls.organization(organization_id):
-        row = Subscription.objects.select_related("connection").get(pk=pk)
+        row = Subscription.objects.select_related("connection").only(*NEEDED).get(pk=pk)
         if not row.connection.enabled:
             return HttpResponse(status=404)
         return HttpResponse(status=_answer(request, row, put_at))
