@@ -91,6 +91,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "catalog.product": {_C.PRODUCT: "*"},
     "catalog.productcode": {_C.PRODUCT: "*"},
     "catalog.unmappedcode": {_C.PRODUCT: "*"},
+    "catalog.usualrange": {_C.PRODUCT: "*"},
     "catalog.taxrule": {_C.PRODUCT: "*"},
     "catalog.shippingrule": {_C.PRODUCT: "*"},
     "offers.offer": {
@@ -98,7 +99,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
         _C.IDENTITY: "trust_phrase", _C.CREDENTIALS: "family_digest postal_digest customer_key",
     },
     "offers.offerline": {
-        _C.ITEM: "product kind quantity", _C.STATE: "released_by released_at", _C.MONEY: "price",
+        _C.ITEM: "product kind quantity", _C.STATE: "released_by released_at confirmed_by confirmed_at", _C.MONEY: "price",
         _C.CLINICAL: "packet digest routing_proof",
     },
     "offers.contact": {_C.CONTACT: "channel masked carries_link value look"},

@@ -108,6 +108,8 @@ def why_not_alone(order: ChartOrder, product: Product, routing_proof: str, at: d
     """Why a person must look at this order before anything goes out; "" where none need."""
     if order.state.held:
         return "words_held"
+    if catalog.doubts_about([(order.item, product)])[order.item.key]:
+        return "unusual_value"
     if order.item.kind == PRESCRIPTION and not product.over_the_counter and not routing_proof:
         return "no_routing_proof"
     if order.item.occurrence[:10] > (at + AHEAD).date().isoformat():

@@ -9,8 +9,8 @@ ROUTING = [("e_prescription", "E-prescription already sent"), ("transfer", "Phar
 
 
 class SendForm(forms.Form):
-    """`order` and `release` repeat; `digest_<key>` is the digest of the packet that the clinician saw; `patient` marks the page;
-    `send_to` is the digest of the contact that was shown, "" to print only."""
+    """`order`, `release` and `confirm` repeat; `digest_<key>` is the digest of the packet that the clinician saw; `patient`
+    marks the page; `send_to` is the digest of the contact that was shown, "" to print only."""
 
     patient = forms.CharField(max_length=64)
     send_to = forms.CharField(max_length=64, required=False)
@@ -30,6 +30,7 @@ class SendForm(forms.Form):
             )
         cleaned["order"] = [str(key) for key in chosen]
         cleaned["release"] = frozenset(map(str, self.posted.getlist("release")))
+        cleaned["confirm"] = frozenset(map(str, self.posted.getlist("confirm")))
         return cleaned
 
     def digest_of(self, key: str) -> str:

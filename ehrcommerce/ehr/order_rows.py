@@ -8,6 +8,7 @@ from datetime import date
 from ehrcommerce.accounts.models import User
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
+from ehrcommerce.commerce.catalog.plausible import Doubt
 from ehrcommerce.commerce.offers import helping
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
@@ -63,6 +64,10 @@ class Row:
     quantity: int = 1
     released: bool = False
     act: AutomaticAct | None = None
+    # Values that are likely a slip, for the prescriber; `mine`: whoever looks signed this order.
+    unusual: tuple[Doubt, ...] = ()
+    mine: bool = False
+    confirmed: bool = False
 
     @property
     def waits(self) -> bool:
@@ -99,6 +104,11 @@ class Row:
     def held(self) -> tuple[str, ...]:
         """Words of the directions that may tell why: the clinician releases them, or leaves the order out."""
         return self.order.state.held if self.selectable else ()
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """What the prescriber must look at; nothing where the order is not sent anyway."""
+        return self.unusual if self.selectable else ()
 
     @property
     def words(self) -> tuple[tuple[str, bool], ...]:
@@ -144,10 +154,15 @@ def rows_of(page: ChartPage, *, user: User, today: date, focus: Sequence[str]) -
     acts = automation.newest_by_order(
         automation.acts_of(organization_id=organization_id, customer_key=page.recipient.customer_key)
     )
+    unusual = catalog.doubts_about((order.item, matches[order.item.key].product) for order in page.orders)
     rows = [
-        _with_act(_row(page, order, matches[order.item.key], newest, user, today, focus), acts.get(order.item.key))
+        replace(
+            _with_act(_row(page, order, matches[order.item.key], newest, user, today, focus), acts.get(order.item.key)),
+            unusual=unusual[order.item.key], mine=offers.is_prescriber(user, order.item),
+        )
         for order in page.orders
     ]
+    rows = [replace(row, ticked=False) if row.doubts else row for row in rows]
     return sorted(rows, key=lambda row: (not row.today, not row.selectable, _newest_first(row), row.order.item.name))
 
 

@@ -4,6 +4,7 @@ from ehrcommerce.policy.refusals import REFUSALS
 
 _WHY = {
     "words_held": "The directions may tell why the patient takes it. Look at the marked words.",
+    "unusual_value": "A value of it is likely a slip. Its prescriber must look at it.",
     "no_routing_proof": "Nobody has said how the pharmacy gets this prescription.",
     "occurs_later": "It is meant for a day more than a month ahead.",
     "no_clinician": "Its prescriber is not known here, and the rule names nobody.",

@@ -55,6 +55,8 @@ class DemoProduct:
     otc: bool = False
     controlled_schedule: str = ""
     sellable: bool = True
+    # What is usual: measure, low, high, unit. An order outside of it is held for its prescriber.
+    usual: tuple[tuple[str, str, str, str], ...] = ()
     neutral_name_en: str = NEUTRAL_EN
     neutral_name_es: str = NEUTRAL_ES
 
@@ -67,6 +69,20 @@ def _rxnorm(code: str, display: str, *ndc: str, words: str = "") -> tuple[Code, 
     if words:
         rows.append((DISPLAY_SYSTEM, words, words))
     return tuple(rows)
+
+
+# For adults, by mouth; a clinic sets its own.
+_USUAL: dict[str, tuple[tuple[str, str, str, str], ...]] = {
+    "RX-METFORMIN-500": (
+        ("dose", "500", "1000", "mg"), ("dose", "1", "2", "tablet"), ("daily", "500", "2550", "mg"), ("daily", "1", "5", "tablet"),
+        ("quantity", "30", "360", "tablet"), ("days", "7", "100", ""),
+    ),
+    "RX-LISINOPRIL-10": (("dose", "2.5", "40", "mg"), ("dose", "0.5", "2", "tablet"), ("days", "7", "100", "")),
+    "RX-LEVOTHYROXINE-100": (("dose", "25", "200", "mcg"), ("dose", "0.5", "2", "tablet"), ("days", "7", "100", "")),
+    "RX-DIGOXIN-125": (("dose", "62.5", "250", "mcg"), ("dose", "0.5", "2", "tablet"), ("days", "7", "100", "")),
+    "RX-AMOXICILLIN-500": (("dose", "250", "1000", "mg"), ("dose", "1", "2", "capsule"), ("days", "3", "30", "")),
+    "OTC-IBUPROFEN-200": (("dose", "200", "800", "mg"), ("dose", "1", "4", "tablet")),
+}  # fmt: skip
 
 
 def _medicine(
@@ -83,7 +99,7 @@ def _medicine(
     return DemoProduct(
         sku=sku, kind=PRESCRIPTION, name_en=name_en, name_es=name_es, price_cents=price_cents, codes=codes,
         supplier=PHARMACY, service_type=SERVICE_PHARMACY, quantity_basis=basis, shipping_weight_g=weight_g,
-        days_supply=days, rx_required=not otc, otc=otc,
+        days_supply=days, rx_required=not otc, otc=otc, usual=_USUAL.get(sku, ()),
     )  # fmt: skip
 
 

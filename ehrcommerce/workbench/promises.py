@@ -27,6 +27,7 @@ PROMISES: Mapping[str, str] = {
     "P16": "Tokens end, are revoked, and are renewed once, however many need them.",
     "P17": "Broken or hostile FHIR is refused by name; another patient's resource stops the reading.",
     "P18": "A dose keeps its own characters from the chart to the pharmacy.",
+    "P19": "A value that is likely a slip is held for its prescriber, and never corrected.",
     "P20": "An order that the chart stopped is not dispatched.",
     "P21": "An order that the chart changed is not dispatched as it was; a changed note is no change.",
     "P22": "Two patients in two tabs never mix.",

@@ -77,6 +77,7 @@ PLAIN = {
     "catalog.TaxRule": dict.fromkeys(("tax_class", "starts_on", "ends_on"), PUBLIC),
     "catalog.ShippingRule": dict.fromkeys(("starts_on", "ends_on"), PUBLIC),
     "catalog.ProductCode": {"system": PUBLIC, "display": PUBLIC, "confidence": CODE, "approved_by": OPAQUE},
+    "catalog.UsualRange": dict.fromkeys(("measure", "unit", "low", "high"), PUBLIC),
     "catalog.UnmappedCode": {"system": PUBLIC, "reason": CODE},
     "offers.Offer": {"trust_phrase": "two words drawn by lot", "provider_npi": STAFF},
     "offers.OfferLine": {

@@ -73,6 +73,31 @@ def test_directions_that_may_tell_why_wait_until_the_clinician_lets_them_leave(
     assert "Nothing was sent" not in sent.text
 
 
+def test_a_value_that_is_likely_a_slip_waits_for_its_prescriber_and_leaves_as_it_stands(
+    ada: Ada, patient: Patient, desk: Desk
+) -> None:
+    cy = patient("prescription")
+    order = next(one for one in cy.chart.resources if one["resourceType"] == "MedicationRequest")
+    dose = [{"text": "Take it with meals", "doseAndRate": [{"doseQuantity": {"value": 5000, "unit": "mg"}}]}]
+    slip = {**order, "dosageInstruction": dose}
+    desk.put({**slip, "requester": {"display": "Dr. Else"}})
+    page = ada.launch(cy.chart.patient)
+    assert "Is a decimal point wrong?" in page.text
+    assert "Only Dr. Else can let it go" in page.text
+    (key,) = rows_of(page)
+    assert ada.send(page, "Metformin", confirm=key).status == 422, "whoever did not sign it cannot say that it is right"
+    desk.put(slip)
+    page = ada.launch(cy.chart.patient)
+    assert not re.search(r'name="order"[^>]*checked', page.body), "nothing that is held is ticked by itself"
+    refused = ada.send(page, "Metformin")
+    assert refused.status == 422
+    assert "likely a slip" in refused.text
+    assert desk.messages(cy.chart.phone) == []
+    sent = ada.send(refused, "Metformin", confirm=key)
+    assert sent.status == 200
+    assert "Nothing was sent" not in sent.text
+
+
 def test_the_bare_address_says_where_the_app_is_opened(live: Live) -> None:
     page = Visitor().get(live.app_url + "/")
     assert page.status == 200

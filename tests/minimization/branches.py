@@ -12,6 +12,7 @@ from tests.minimization import refusals
 from tests.minimization.charts import OMIT, Plan
 from tests.minimization.driving import Drive
 from tests.minimization.office import clerks_at_the_console, staff_are_hired, staff_at_their_pages
+from tests.minimization.slips import values_that_are_likely_a_slip
 
 Journey = Callable[[Drive], None]
 PEOPLE_A_RUN = 3
@@ -370,5 +371,5 @@ LAST: tuple[Journey, ...] = (clerks_at_the_console,)
 JOURNEYS: tuple[Journey, ...] = (
     three_kinds_with_the_plan, stumbling_partners, refused_by_suppliers, by_reference_in_full, refunded,
     changed_in_the_chart, orders_that_are_not_sold, links_that_end, people_to_whom_nothing_is_sold, printed_link,
-    staff_are_hired, forged_callbacks,
+    staff_are_hired, forged_callbacks, values_that_are_likely_a_slip,
 )  # fmt: skip

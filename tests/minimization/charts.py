@@ -14,6 +14,9 @@ from tests.minimization import paths
 from tests.minimization.sentinels import FAR_AHEAD, LONG_AGO, Ledger, Mark
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+# Numbers are sentinels, which no usual range would hold: the charts order a medicine for which the shop has none. The
+# other one has ranges, and a journey of its own, in which its prescriber says that the numbers are right.
+MEDICINE, RANGED = "979492", "861007"
 HCPCS = "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets"
 LOINC = "http://loinc.org"
 NPI = "http://hl7.org/fhir/sid/us-npi"
@@ -87,18 +90,18 @@ def _usual(chart: "_Maker") -> dict[str, dict[str, Any]]:
         "MedicationRequest": {
             **order, "id": chart.ids["prescription"], "doNotPerform": False, "reportedBoolean": False,
             "reportedReference": OMIT, "medicationReference": OMIT,
-            "medicationCodeableConcept.coding": [{"system": RXNORM, "code": "861007"}, {}],
+            "medicationCodeableConcept.coding": [{"system": RXNORM, "code": MEDICINE}, {}],
             "dosageInstruction.timing.repeat.dayOfWeek": chart.short, "dosageInstruction.timing.repeat.when": chart.short,
             "dosageInstruction.timing.repeat.timeOfDay": "09:00:00", "dosageInstruction.timing.repeat.periodUnit": "d",
             "dosageInstruction.sequence": chart.small, "dosageInstruction.asNeededBoolean": True,
             "dosageInstruction.asNeededCodeableConcept": OMIT,
             **{f"dosageInstruction.timing.repeat.{name}": chart.small for name in ("frequency", "frequencyMax", "count")},
-            "dispenseRequest.quantity.value": 180, "dispenseRequest.quantity.unit": "tablet",
+            "dispenseRequest.quantity.value": 90, "dispenseRequest.quantity.unit": "tablet",
             "dispenseRequest.numberOfRepeatsAllowed": chart.small, "dispenseRequest.expectedSupplyDuration.unit": "days",
             "substitution.allowedBoolean": True, "substitution.allowedCodeableConcept": OMIT,
         },
         "Medication": {"id": chart.medication, "implicitRules": OMIT, "meta.security": OMIT, "status": "active",
-                       "code.coding": [{"system": RXNORM, "code": "861007"}, {}]},
+                       "code.coding": [{"system": RXNORM, "code": MEDICINE}, {}]},
         "DeviceRequest": {
             **order, "id": chart.ids["device"], "codeReference": OMIT,
             "codeCodeableConcept.coding": [{"system": HCPCS, "code": "E0607"}, {}],

@@ -15,7 +15,7 @@ from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog import codes, mapping_admin, services
-from ehrcommerce.commerce.catalog.models import Product, ProductCode, ShippingRule, TaxRule, UnmappedCode
+from ehrcommerce.commerce.catalog.models import Product, ProductCode, ShippingRule, TaxRule, UnmappedCode, UsualRange
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 
 if TYPE_CHECKING:
@@ -65,6 +65,13 @@ class CodeInline(BackOfficeInline):
     readonly_fields = ["approved_by"]
 
 
+class RangeInline(BackOfficeInline):
+    model = UsualRange
+    may_change = CATALOG
+    verbose_name, verbose_name_plural = "range", "what is usual: an order outside of it is held for its prescriber"
+    fields = ["measure", "low", "high", "unit"]
+
+
 class ProductForm(_ProductForm):
     class Meta:
         model = Product
@@ -100,7 +107,7 @@ class ProductAdmin(BackOffice):
     search_help_text = "Exact SKU or code, or part of the English name."
     ordering = ["sku"]
     form = ProductForm
-    inlines = [CodeInline]
+    inlines = [CodeInline, RangeInline]
     fieldsets = [
         (None, {"fields": [("sku", "kind", "active")]}),
         ("What patients read", {"fields": ["name_en", "name_es", "quantity_basis"]}),
@@ -120,16 +127,18 @@ class ProductAdmin(BackOffice):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Codes belong to the organization of their product; to change them is an event."""
         user, product = staff_of(request), form.instance
+        what = "codes" if formset.model is ProductCode else "ranges"
         for code in formset.save(commit=False):
             code.organization_id = product.organization_id
-            code.approved_by, code.approved_at = str(user.actor)[:80], timezone.now()
+            if isinstance(code, ProductCode):
+                code.approved_by, code.approved_at = str(user.actor)[:80], timezone.now()
             code.save()
         for code in formset.deleted_objects:
             code.delete()
         if formset.has_changed():
             audit.record(
-                organization_id=user.organization_id, by=user.actor, action="product.codes_changed",
-                entity=f"product:{product.public_id}", at=timezone.now(), elements=["codes"],
+                organization_id=user.organization_id, by=user.actor, action=f"product.{what}_changed",
+                entity=f"product:{product.public_id}", at=timezone.now(), elements=[what],
             )  # fmt: skip
 
 

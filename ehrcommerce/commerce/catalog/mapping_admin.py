@@ -16,9 +16,11 @@ from django.views.decorators.http import require_http_methods
 from ehrcommerce.accounts.backoffice import CATALOG, staff_of
 from ehrcommerce.accounts.models import User
 from ehrcommerce.accounts.otp import site
-from ehrcommerce.commerce.catalog import mapping_files, services
+from ehrcommerce.commerce.catalog import mapping_files, range_files, services
 
 SALT = "catalog.codes"
+# Each file is read, compared, applied and written by a module with the same functions.
+FILES: dict[str, Any] = {"codes": mapping_files, "ranges": range_files}
 GOOD_FOR = timedelta(hours=1)
 SHOWN = 200
 
@@ -30,8 +32,9 @@ def page(request: HttpRequest) -> HttpResponse:
     if user.role not in CATALOG:
         raise PermissionDenied
     if request.method != "POST" and "file" in request.GET:
-        answer = HttpResponse(mapping_files.export(user.organization_id), content_type="text/csv; charset=utf-8")
-        answer["Content-Disposition"] = 'attachment; filename="codes.csv"'
+        name = "ranges" if request.GET["file"] == "ranges" else "codes"
+        answer = HttpResponse(FILES[name].export(user.organization_id), content_type="text/csv; charset=utf-8")
+        answer["Content-Disposition"] = f'attachment; filename="{name}.csv"'
         return answer
     context: dict[str, Any] = {"problems": []}
     try:
@@ -43,45 +46,54 @@ def page(request: HttpRequest) -> HttpResponse:
                 raise mapping_files.BadFile(["Choose a file first."])
             if file.size is None or file.size > mapping_files.MOST_BYTES:
                 raise mapping_files.BadFile([f"The file has more than {mapping_files.MOST_BYTES} bytes. Split it."])
-            context |= _shown(mapping_files.read(file.read()), user)
+            body = file.read()
+            what = "ranges" if _is_of_ranges(body) else "codes"
+            context |= _shown(what, FILES[what].read(body), user)
     except mapping_files.BadFile as problem:
         context["problems"] = problem.problems
     except mapping_files.CatalogMoved as problem:
         context["problems"] = [str(type(problem).__doc__)]
-        context |= _shown(_plan(request, user)[0], user)
+        what, lines, _ = _plan(request, user)
+        context |= _shown(what, lines, user)
     return TemplateResponse(
         request, "admin/catalog/codes.html",
-        {**site.each_context(request), "title": "Codes as a file", "columns": ", ".join(mapping_files.COLUMNS), **context},
+        {**site.each_context(request), "title": "Codes and usual ranges as files", "columns": ", ".join(mapping_files.COLUMNS),
+         "range_columns": ", ".join(range_files.COLUMNS), **context},
     )  # fmt: skip
 
 
-def _shown(lines: list[mapping_files.Line], user: User) -> dict[str, Any]:
+def _is_of_ranges(body: bytes) -> bool:
+    return body.removeprefix(b"\xef\xbb\xbf").lstrip().lower().startswith(b"sku,measure")
+
+
+def _shown(what: str, lines: list[Any], user: User) -> dict[str, Any]:
     revision = services.revision(user.organization_id)
-    found = mapping_files.differences(lines, organization_id=user.organization_id)
-    plan = signing.dumps(
-        {"lines": mapping_files.packed(lines), "revision": revision, "user": str(user.public_id)}, salt=SALT, compress=True
-    )
+    found = FILES[what].differences(lines, organization_id=user.organization_id)
+    said = {"what": what, "lines": FILES[what].packed(lines), "revision": revision, "user": str(user.public_id)}
     return {
-        "looked": True, "changes": found[:SHOWN], "more": max(0, len(found) - SHOWN), "same": len(lines) - len(found),
-        "count": len(found), "plan": plan if found else "",
+        "looked": True, "what": what, "changes": found[:SHOWN], "more": max(0, len(found) - SHOWN),
+        "same": len(lines) - len(found), "count": len(found),
+        "plan": signing.dumps(said, salt=SALT, compress=True) if found else "",
     }  # fmt: skip
 
 
-def _plan(request: HttpRequest, user: User) -> tuple[list[mapping_files.Line], str]:
+def _plan(request: HttpRequest, user: User) -> tuple[str, list[Any], str]:
     """The list that this user was shown. Raises BadFile for any other."""
     try:
         said = signing.loads(request.POST["plan"], salt=SALT, max_age=GOOD_FOR)
     except signing.BadSignature as problem:
-        raise mapping_files.BadFile(["Nothing was changed: the list was shown too long ago. Choose the file again."]) from problem
+        raise mapping_files.BadFile(["The list was shown too long ago. Choose the file again."]) from problem
     if said["user"] != str(user.public_id):
-        raise mapping_files.BadFile(["Nothing was changed: the list was shown to somebody else. Choose the file again."])
-    return mapping_files.unpacked(said["lines"]), said["revision"]
+        raise mapping_files.BadFile(["The list was shown to somebody else. Choose the file again."])
+    return said["what"], FILES[said["what"]].unpacked(said["lines"]), said["revision"]
 
 
 def _applied(request: HttpRequest, user: User) -> HttpResponse:
-    lines, revision = _plan(request, user)
-    count = mapping_files.apply(
+    what, lines, revision = _plan(request, user)
+    count = FILES[what].apply(
         lines, organization_id=user.organization_id, revision=revision, by=user.actor, at=timezone.now()
     )
-    messages.success(request, f"{count} codes changed. Orders that waited for them are tried again within a minute.")
+    messages.success(
+        request, f"{count} {what} changed. Orders that waited for the catalog are tried again within a minute."
+    )
     return HttpResponseRedirect(reverse("admin:catalog_product_codes"))

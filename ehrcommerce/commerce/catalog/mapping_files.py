@@ -72,8 +72,13 @@ def export(organization_id: int) -> str:
     rows = ProductCode.objects.filter(organization_id=organization_id).select_related("product")
     for row in rows.order_by("product__sku", "system", "code"):
         cells = (row.product.sku, row.system, row.code, row.display, row.confidence)
-        table.writerow([f"'{cell}" if cell.startswith(FORMULA) else cell for cell in cells])
+        table.writerow(map(safe, cells))
     return out.getvalue()
+
+
+def safe(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
 # ------------------------------------------------------------------------------------------------------------------ in
@@ -88,28 +93,38 @@ def read(body: bytes) -> list[Line]:
 
 
 def _of_csv(body: bytes) -> list[Line]:
-    problems = [
+    problems: list[str] = []
+    lines = [
+        _line(f"Row {number}", sku, system, code, display, confidence.lower(), problems)
+        for number, (sku, system, code, display, confidence) in table_of(body, COLUMNS, problems)
+    ]
+    return _sound(lines, problems)
+
+
+def table_of(body: bytes, columns: Sequence[str], problems: list[str]) -> list[tuple[int, list[str]]]:
+    """The rows below the names of the columns, with their numbers. Rows of another width are told in `problems`; what is
+    no such table at all raises BadFile."""
+    if len(body) > MOST_BYTES:
+        raise BadFile([f"The file has more than {MOST_BYTES} bytes. Split it."])
+    crooked = [
         f"Row {number}: characters that are not UTF-8. Save the file as CSV UTF-8."
         for number, raw in enumerate(body.split(b"\n"), 1) if _is_other_encoding(raw)
     ]  # fmt: skip
-    if problems:
-        raise BadFile(problems[:20])
+    if crooked:
+        raise BadFile(crooked[:20])
     try:
         table = list(csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True))
     except csv.Error as problem:
         raise BadFile([f"No CSV: {problem}."]) from problem
-    if not table or tuple(cell.strip().lower() for cell in table[0]) != COLUMNS:
-        raise BadFile([f"Row 1: the columns are {', '.join(COLUMNS)}, in this order, separated by commas."])
-    lines = []
+    if not table or tuple(cell.strip().lower() for cell in table[0]) != tuple(columns):
+        raise BadFile([f"Row 1: the columns are {', '.join(columns)}, in this order, separated by commas."])
+    found = []
     for number, cells in enumerate(table[1:], 2):
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(COLUMNS):
-            problems.append(f"Row {number}: {len(cells)} cells where {len(COLUMNS)} belong.")
-            continue
-        sku, system, code, display, confidence = (_bare(cell) for cell in cells)
-        lines.append(_line(f"Row {number}", sku, system, code, display, confidence.lower(), problems))
-    return _sound(lines, problems)
+        if len(cells) == len(columns) and any(cell.strip() for cell in cells):
+            found.append((number, [_bare(cell) for cell in cells]))
+        elif any(cell.strip() for cell in cells):
+            problems.append(f"Row {number}: {len(cells)} cells where {len(columns)} belong.")
+    return found
 
 
 def _is_other_encoding(raw: bytes) -> bool:
@@ -222,7 +237,7 @@ def standing(organization_id: int) -> dict[tuple[str, str, str], list[ProductCod
 @transaction.atomic
 def apply(lines: Sequence[Line], *, organization_id: int, revision: str, by: Actor, at: datetime) -> int:
     """Do what was shown, in the name of whoever looked at it. Raises CatalogMoved, BadFile."""
-    Product.objects.select_for_update().filter(organization_id=organization_id).order_by("pk").first()
+    services.alone(organization_id)
     if services.revision(organization_id) != revision:
         raise CatalogMoved
     changes = differences(lines, organization_id=organization_id)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.db import models
 
 from ehrcommerce.commerce.catalog.codes import DISPLAY_SYSTEM
+from ehrcommerce.commerce.catalog.plausible import NAMES as MEASURES
 from ehrcommerce.policy.packets import DEVICE, KIT, PRESCRIPTION
 from ehrcommerce.vault.fields import SealedText
 
@@ -172,6 +173,35 @@ class ProductCode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.system}|{self.code}"
+
+
+class UsualRange(models.Model):
+    """What is usual for a product: an order outside of it is held for the prescriber, and never corrected. Several rows of
+    one measure stand beside each other, one for each unit or form in which it is ordered."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey("accounts.Organization", on_delete=models.CASCADE, related_name="+")
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="usual_ranges")
+    measure = models.CharField(max_length=8, choices=list(MEASURES.items()))
+    low = models.DecimalField(max_digits=12, decimal_places=4)
+    high = models.DecimalField(max_digits=12, decimal_places=4)
+    unit = models.CharField(max_length=20, blank=True, help_text="mcg, mg, g, mL, tablet, capsule ...; days need none.")
+
+    class Meta:
+        verbose_name = "usual range"
+        constraints = [
+            models.UniqueConstraint(fields=["product", "measure", "unit", "low"], name="usual_range_once"),
+            models.CheckConstraint(
+                condition=models.Q(measure__in=list(MEASURES), low__gte=0, high__gte=models.F("low")),
+                name="usual_range_sound",
+            ),
+        ]  # fmt: skip
+
+    if TYPE_CHECKING:
+        organization_id: int
+
+    def __str__(self) -> str:
+        return f"{self.measure} {self.low} to {self.high} {self.unit}"
 
 
 class UnmappedCode(models.Model):

@@ -15,10 +15,10 @@ from django.db.models import F, Func, IntegerField, Q
 from ehrcommerce.accounts.models import Organization
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.catalog import codes
-from ehrcommerce.commerce.catalog.models import Confidence, Product, ProductCode, UnmappedCode
+from ehrcommerce.commerce.catalog import codes, plausible
+from ehrcommerce.commerce.catalog.models import Confidence, Product, ProductCode, UnmappedCode, UsualRange
 from ehrcommerce.commerce.catalog.quantities import how_many
-from ehrcommerce.policy.packets import OrderedItem
+from ehrcommerce.policy.packets import PRESCRIPTION, OrderedItem
 from ehrcommerce.vault.keys import blind_index
 
 Rows = Mapping[codes.Key, Sequence[ProductCode]]
@@ -120,6 +120,19 @@ def _for_the_amount(item: OrderedItem, found: Match) -> Match:
     return Match(found.product, "other_quantity") if quantity is None else Match(found.product, quantity=quantity)
 
 
+def doubts_about(items: Iterable[tuple[OrderedItem, Product | None]]) -> dict[str, tuple[plausible.Doubt, ...]]:
+    """Item key -> what its prescriber must look at, in one query for all. Nothing is changed by it."""
+    listed = list(items)
+    usual: dict[int, list[plausible.Usual]] = {}
+    products = {product.pk for item, product in listed if product is not None and item.kind == PRESCRIPTION}
+    for row in UsualRange.objects.filter(product_id__in=products) if products else ():
+        usual.setdefault(row.product_id, []).append(plausible.Usual(row.measure, row.low, row.high, row.unit))
+    return {
+        item.key: plausible.doubts(item, usual.get(product.pk, ()) if product is not None else ())
+        for item, product in listed
+    }
+
+
 def note_unmapped(
     items: Iterable[OrderedItem], *, organization_id: int, at: datetime, reason: str = "no_product"
 ) -> int:
@@ -157,6 +170,11 @@ def reopen(item: OrderedItem, *, organization_id: int, at: datetime, reason: str
         row.save(update_fields=["product", "reason", "display"])
 
 
+def alone(organization_id: int) -> None:
+    """One file at a time for one clinic, until the transaction ends."""
+    Product.objects.select_for_update().filter(organization_id=organization_id).order_by("pk").first()
+
+
 def revision(organization_id: int) -> str:
     """A digest of all that decides which product answers to an order: another one, and what waited is tried again."""
     hashed = hashlib.sha256()
@@ -166,6 +184,9 @@ def revision(organization_id: int) -> str:
         ),
         Product.objects.filter(organization_id=organization_id).order_by("pk").values_list(
             "pk", "active", "kind", "price_cents", "controlled_schedule", "quantity_basis"
+        ),
+        UsualRange.objects.filter(organization_id=organization_id).order_by("pk").values_list(
+            "pk", "product_id", "measure", "low", "high", "unit"
         ),
     ):  # fmt: skip
         for row in rows.iterator(chunk_size=2000):
@@ -246,8 +267,8 @@ def _meant(unmapped: UnmappedCode) -> str:
 @transaction.atomic
 def load_products(organization: Organization, rows: Iterable[Mapping[str, Any]], *, by: Actor, at: datetime) -> int:
     """Make or update products by SKU. A row has sku, kind, name_en, name_es, price_cents, codes (system, code,
-    display), service_type, quantity_basis; optional days_supply, otc, controlled_schedule, sellable. Returns how
-    many."""
+    display), service_type, quantity_basis; optional days_supply, otc, controlled_schedule, sellable, and usual
+    (measure, low, high, unit). Returns how many."""
     count = 0
     for row in rows:
         product, _ = Product.objects.update_or_create(
@@ -262,6 +283,10 @@ def load_products(organization: Organization, rows: Iterable[Mapping[str, Any]],
         )  # fmt: skip
         for system, code, display in row.get("codes", ()):
             _load_code(product, system, code, display, by, at)
+        for measure, low, high, unit in row.get("usual", ()):
+            UsualRange.objects.update_or_create(
+                organization=organization, product=product, measure=measure, unit=unit, low=low, defaults={"high": high}
+            )
         count += 1
     audit.record(
         organization_id=organization.pk,

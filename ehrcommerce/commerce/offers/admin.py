@@ -19,7 +19,7 @@ from ehrcommerce.commerce.offers.models import Contact, Offer, OfferLine, Purcha
 class LineInline(ShownInline):
     model = OfferLine
     verbose_name_plural = "items"
-    fields = ["product", "kind", "quantity", "price", "routing_proof", "released_by", "released_at"]
+    fields = ["product", "kind", "quantity", "price", "routing_proof", "released_by", "released_at", "confirmed_by", "confirmed_at"]
 
     @admin.display(description="price")
     def price(self, line: OfferLine) -> str:

@@ -71,6 +71,10 @@ class OfferLine(models.Model):
         null=True, help_text="When the clinician released directions with words that may tell why."
     )
     released_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, related_name="+")
+    confirmed_at = models.DateTimeField(
+        null=True, help_text="When the prescriber said that an unusual value is right as it stands."
+    )
+    confirmed_by = models.ForeignKey("accounts.User", on_delete=models.PROTECT, null=True, related_name="+")
 
     class Meta:
         indexes = [models.Index(fields=["organization", "order_key"], name="offer_line_order")]

@@ -12,12 +12,15 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Prefetch, QuerySet
 
-from ehrcommerce.accounts.models import Organization, User
+from ehrcommerce.accounts.models import Organization, Role, User
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.quantities import how_many
 from ehrcommerce.commerce.offers import arrivals, helping, links
+from ehrcommerce.commerce.offers.errors import Implausible as Implausible
+from ehrcommerce.commerce.offers.errors import NotThePrescriber as NotThePrescriber
 from ehrcommerce.commerce.offers.errors import OfferProblem as OfferProblem
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, Delivery, LinkState, Offer, OfferLine, PurchaseLink
 from ehrcommerce.commerce.offers.tokens import hash_of, phrase_of, token_of
@@ -25,7 +28,7 @@ from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import Effect, State
 from ehrcommerce.policy import derive
 from ehrcommerce.policy.digests import as_json, digest
-from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ContactPoint, RecipientFacts
+from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ContactPoint, OrderedItem, RecipientFacts
 
 log = logging.getLogger(__name__)
 MAX_LINES = 20
@@ -77,14 +80,16 @@ class OrderStands(OfferProblem):
 @dataclass(frozen=True, slots=True)
 class NewLine:
     """One order of the chart and the product that answers to it. `routing_proof` is for prescriptions (law 13);
-    `released`: the clinician looked at the words that hold it, and lets them leave; `released_before`: they did so for the
-    fill before this one, which said the same."""
+    `released`: the clinician looked at the words that hold it, and lets them leave; `confirmed`: the prescriber looked at
+    a value that is likely a slip, and says that it is right; `released_before`: they did so for the fill before this one,
+    which said the same."""
 
     order: ChartOrder
     product: Product
     routing_proof: str = ""
     released: bool = False
     released_before: OfferLine | None = None
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +220,14 @@ def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> Offer
     before = line.released_before if held and line.released_before and line.released_before.released_at else None
     if held and not line.released and before is None:
         raise WordsHeld
+    doubts = catalog.doubts_about([(item, product)])[item.key]
+    sure = line.released_before if doubts else None
+    if sure is not None and not (sure.confirmed_at and bytes(sure.digest) == digest(item)):
+        sure = None
+    if doubts and sure is None and not line.confirmed:
+        raise Implausible
+    if doubts and sure is None and not is_prescriber(by, item):
+        raise NotThePrescriber
     proof = ("otc" if product.over_the_counter else line.routing_proof) if item.kind == PRESCRIPTION else ""
     if item.kind == PRESCRIPTION and proof not in ("otc", "e_prescription", "transfer"):
         raise NoRoutingProof
@@ -229,7 +242,15 @@ def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> Offer
         packet=as_json(item), digest=digest(item), version=line.order.state.version, price_cents=product.price_cents,
         quantity=quantity, routing_proof=proof, released_at=before.released_at if before else at if held else None,
         released_by=before.released_by if before else by if held else None,
+        confirmed_at=sure.confirmed_at if sure else at if doubts else None,
+        confirmed_by=sure.confirmed_by if sure else by if doubts else None,
     )  # fmt: skip
+    if doubts and sure is None:
+        audit.record(
+            organization_id=offer.organization_id, by=by.actor, action="order.value_confirmed",
+            entity=f"line:{row.public_id}", at=at, purpose=item.kind, customer_key=offer.customer_key,
+            reason=" ".join(sorted({one.code for one in doubts}))[:200],
+        )  # fmt: skip
     if held and before is None:
         audit.record(
             organization_id=offer.organization_id, by=by.actor, action="order.released",
@@ -237,6 +258,13 @@ def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> Offer
             reason=f"words:{len(held)}",
         )  # fmt: skip
     return row
+
+
+def is_prescriber(user: User, item: OrderedItem) -> bool:
+    """Whether this user signed the order: by NPI, where the order has one; else whoever may prescribe here."""
+    if item.orderer_npi:
+        return bool(user.npi) and user.npi == item.orderer_npi
+    return user.role == Role.PRESCRIBER
 
 
 def _write_link(offer: Offer, organization: Organization, delivery: Delivery, at: datetime) -> PurchaseLink:

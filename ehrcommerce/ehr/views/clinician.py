@@ -44,6 +44,11 @@ HELD = (
     " out. Nothing was sent."
 )
 
+UNUSUAL = (
+    "{names}: a value is likely a slip. Whoever prescribed it says that it is right as it stands, or mends it in the chart; or"
+    " leave the order out. Nothing was sent."
+)
+
 
 class Reading:
     """One look into the chart by one launch: the page, its rows, and the access that made them."""
@@ -68,10 +73,14 @@ class Reading:
             focus = []
         self.rows: list[Row] = rows_of(self.page, user=request.user, today=timezone.localdate(), focus=focus)
 
-    def tick(self, keys: list[str], released: Collection[str] = ()) -> None:
+    def tick(self, keys: list[str], released: Collection[str] = (), confirmed: Collection[str] = ()) -> None:
         """Tick what the clinician chose, be it nothing, instead of what is ticked by itself."""
         self.rows = [
-            replace(row, ticked=row.selectable and row.key in keys, released=row.key in released) for row in self.rows
+            replace(
+                row, ticked=row.selectable and row.key in keys, released=row.key in released,
+                confirmed=row.key in confirmed,
+            )
+            for row in self.rows
         ]
 
     def chosen(self, keys: list[str]) -> list[Row]:
@@ -156,8 +165,10 @@ def send(request: ClinicianRequest, launch_key: str) -> HttpResponse:
         form.add_error(None, NOBODY_TO_RECOGNIZE)
     if form.is_valid() and (held := _held(form, reading)):
         form.add_error(None, HELD.format(names=", ".join(row.order.item.name for row in held)))
+    if form.is_valid() and (unusual := _unusual(form, reading)):
+        form.add_error(None, UNUSUAL.format(names=", ".join(row.order.item.name for row in unusual)))
     if not form.is_valid():
-        reading.tick(request.POST.getlist("order"), request.POST.getlist("release"))
+        reading.tick(*map(request.POST.getlist, ("order", "release", "confirm")))
         return render(request, "ehr/orders.html", _context(request, reading) | {"form": form}, status=422)
     if ordered := [row for row in reading.chosen(form.cleaned_data["order"]) if row.paid]:
         return _stands(request, reading, ordered)
@@ -199,6 +210,12 @@ def _held(form: SendForm, reading: Reading) -> list[Row]:
     return [row for row in chosen if row.held and row.key not in form.cleaned_data["release"]]
 
 
+def _unusual(form: SendForm, reading: Reading) -> list[Row]:
+    """Chosen orders with a value that is likely a slip, and that their prescriber did not call right."""
+    chosen = reading.chosen(form.cleaned_data["order"])
+    return [row for row in chosen if row.doubts and not (row.mine and row.key in form.cleaned_data["confirm"])]
+
+
 def _changed(form: SendForm, reading: Reading) -> list[str]:
     """Names of chosen orders that are gone, were changed, or may not be sold any more; "" for one that is gone."""
     now = {row.key: row for row in reading.rows}
@@ -220,6 +237,7 @@ def _make(request: ClinicianRequest, form: SendForm, reading: Reading, at: datet
             product=row.product,
             routing_proof=form.cleaned_data["routing_proof"],
             released=row.key in form.cleaned_data["release"],
+            confirmed=row.key in form.cleaned_data["confirm"],
         )
         for row in chosen
         if row.product is not None

@@ -3,6 +3,7 @@ change, and change exactly that."""
 
 import json
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from django.utils import timezone
 
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.audit.services import Actor
-from ehrcommerce.commerce.catalog import codes, mapping_files, services
+from ehrcommerce.commerce.catalog import codes, mapping_files, range_files, services
 from ehrcommerce.commerce.catalog.models import Confidence, Product, ProductCode, UnmappedCode
-from ehrcommerce.policy.packets import DEVICE, Coding, OrderedItem
+from ehrcommerce.policy.packets import DEVICE, PRESCRIPTION, Coding, OrderedItem
 from tests.admin.conftest import signed_in, staff_user
 from tests.commerce.shop import Shop
 
@@ -195,3 +196,37 @@ def test_the_page_shows_first_and_applies_only_its_own_list(shop: Shop) -> None:
     row = ProductCode.objects.get(organization=shop.clinic, code="E0784")
     assert row.approved_by.startswith("user:")
     assert b"E0784" in keeper.get(page, {"file": ""}).content
+
+
+# ---------------------------------------------------------------------------------------------------------------- ranges
+RANGES = "sku,measure,low,high,unit\n"
+
+
+@pytest.mark.parametrize(("row", "said"), [
+    ("A,weight,1,2,mg", "measure"), ("A,dose,1,2,spoon", "unit"), ("A,dose,2,1,mg", "low"), ("A,dose,1,,mg", "both"),
+    ("A,dose,1e9,2e9,mg", "low"), ("A,dose,NaN,2,mg", "low"), ("A,dose,1,2", "cells"), ("A,dose,1,2,mg\nA,dose,1,3,mg", "twice"),
+])  # fmt: skip
+def test_a_range_that_is_not_sound_is_refused_with_its_row(row: str, said: str) -> None:
+    with pytest.raises(mapping_files.BadFile) as told:
+        range_files.read((RANGES + row + "\n").encode())
+    assert said in " ".join(told.value.problems)
+    assert told.value.problems[0].startswith("Row ")
+
+
+def test_ranges_come_in_by_the_same_page_with_their_differences_first(shop: Shop) -> None:
+    page = "/admin/catalog/product/codes/"
+    product = shop.product(PRESCRIPTION, sku="MET")
+    keeper = signed_in(staff_user(shop.clinic, "catalog"))
+
+    def load(rows: str) -> str:
+        shown = keeper.post(page, {"file": SimpleUploadedFile("ranges.csv", (RANGES + rows).encode())})
+        if plan := shown.context.get("plan"):
+            keeper.post(page, {"plan": plan})
+        return str(shown.content.decode())
+
+    assert "This would change 2 ranges" in load("MET,dose,500,1000,mg\nMET,days,7,100,\n")
+    assert "500 to 1000 mg" in load("MET,dose,500,850.5,mg\nMET,days,,,\n")
+    (row,) = product.usual_ranges.all()
+    assert (row.measure, row.low, row.high) == ("dose", Decimal(500), Decimal("850.5"))
+    out = keeper.get(page, {"file": "ranges"}).content.decode()
+    assert "Nothing would change" in load(out.partition("\n")[2])
