@@ -1,7 +1,7 @@
 """The rows of the clinician's page: each order of the chart with its product, price and what can be done about it.
 Every order that was read gets a row, and every row that cannot be sent says why and who can change that."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -13,6 +13,7 @@ from ehrcommerce.commerce.offers import helping
 from ehrcommerce.commerce.offers import services as offers
 from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Offer, PurchaseLink
 from ehrcommerce.commerce.offers.services import Sent
+from ehrcommerce.commerce.orders import fills
 from ehrcommerce.ehr import automation
 from ehrcommerce.ehr.days import day_words
 from ehrcommerce.ehr.models import ActState, AutomaticAct
@@ -37,15 +38,18 @@ ORDER_WORDS = {
 }  # fmt: skip
 # An order in one of these is over: the same chart order may be sent again.
 OVER = ("cancelled", "refused", "returned")
+# What arrived stands, but for the next fill of a prescription.
+ARRIVED = ("delivered", "completed")
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What a clinician reads of a link and its order. `stands`: an order goes on, so nothing may be sent again; `over`:
-    it was ordered and that is over; `declined`: the patient said no, and may change their mind."""
+    """What a clinician reads of a link and its order. `stands`: an order goes on, so nothing may be sent again; `arrived`: it
+    goes on in name only; `over`: it was ordered and that is over; `declined`: the patient said no, and may change their mind."""
 
     words: str
     stands: bool = False
+    arrived: bool = False
     over: bool = False
     declined: bool = False
 
@@ -64,6 +68,8 @@ class Row:
     quantity: int = 1
     released: bool = False
     act: AutomaticAct | None = None
+    # Of a prescription that arrived: how many more fills the prescriber allows, which a clinician may start by hand.
+    fills_left: int = 0
     # Values that are likely a slip, for the prescriber; `mine`: whoever looks signed this order.
     unusual: tuple[Doubt, ...] = ()
     mine: bool = False
@@ -94,7 +100,8 @@ class Row:
 
     @property
     def paid(self) -> bool:
-        return self.progress.stands
+        """Ordered, and nothing of it may be sent again; the next fill may."""
+        return self.progress.stands and not self.fills_left
 
     @property
     def selectable(self) -> bool:
@@ -181,12 +188,15 @@ def _row(
     progress = progress_of(sent.offer, sent.link) if sent else Progress("")
     # The EHR's clock may be ahead of the clinic's own day.
     is_today = order.item.ordered_on[:10] >= today.isoformat()
+    fills_left = 0
+    if refusal is None and progress.arrived and order.item.kind == PRESCRIPTION:
+        fills_left = fills.left(order.item, organization_id=user.organization_id)
     ready = refusal is None and sent is None and not order.state.held
     mine = _same(order.item.orderer_npi, user.npi) or _same(order.item.orderer_name, user.display_name)
     chosen = order.item.key in focus if focus else is_today and mine
     return Row(
         order, match.product, refusal, sent, progress, ticked=ready and chosen, today=is_today,
-        quantity=match.quantity,
+        quantity=match.quantity, fills_left=fills_left,
     )  # fmt: skip
 
 
@@ -220,11 +230,25 @@ def stands(offer: Offer) -> bool:
     return any(order.state not in OVER for order in offer.orders.all())
 
 
+def stands_unless_filled_again(rows: Iterable[Row]) -> Callable[[Offer], bool]:
+    """The same for what a clinician chose: an order that arrived is in the way of everything but the next fill."""
+    chosen = {row.key: bool(row.fills_left) for row in rows}
+
+    def check(older: Offer) -> bool:
+        going_on = [order.state for order in older.orders.all() if order.state not in OVER]
+        if not going_on or any(state not in ARRIVED for state in going_on):
+            return bool(going_on)
+        return not all(chosen.get(line.order_key, True) for line in older.lines.all())
+
+    return check
+
+
 def progress_of(offer: Offer, link: PurchaseLink) -> Progress:
     """Where an offer stands: its order, where one goes on; else its link, and whether the patient said no."""
     orders = [order for order in offer.orders.all() if order.state not in OVER]
     if orders:
-        return Progress(ORDER_WORDS[orders[0].state], stands=True)
+        arrived = all(order.state in ARRIVED for order in orders)
+        return Progress(ORDER_WORDS[orders[0].state], stands=True, arrived=arrived)
     over = list(offer.orders.all())
     if link.state == LinkState.COMPLETED:
         return Progress(ORDER_WORDS[over[-1].state] if over else "", over=True)

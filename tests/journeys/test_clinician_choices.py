@@ -5,7 +5,9 @@ from collections.abc import Callable
 from urllib.parse import urljoin
 
 from ehrcommerce.workbench.live import Live
-from tests.journeys.cast import Ada, Cy, Desk, rows_of
+from tests.journeys.cast import Ada, Cy, Desk, at, rows_of, wait_for
+from tests.journeys.database import Database
+from tests.journeys.steps import delivered, order_of, paid, state
 from tests.journeys.visitor import Visitor
 
 Patient = Callable[..., Cy]
@@ -96,6 +98,32 @@ def test_a_value_that_is_likely_a_slip_waits_for_its_prescriber_and_leaves_as_it
     sent = ada.send(refused, "Metformin", confirm=key)
     assert sent.status == 200
     assert "Nothing was sent" not in sent.text
+
+
+def test_the_next_fill_is_started_by_hand_as_often_as_the_prescriber_allows(
+    ada: Ada, patient: Patient, desk: Desk, database: Database
+) -> None:
+    """The first order arrived and still counts; a device that arrived is not sent a second time."""
+    cy = patient("prescription", "device")
+    first = paid(ada, cy, database, "prescription", "device")
+    page = ada.launch(cy.chart.patient)
+    assert rows_of(page) == {}, "while it is on its way nothing can be sent again"
+    delivered(desk, database, first)
+    page = ada.launch(cy.chart.patient)
+    (words,) = rows_of(page).values()
+    assert "Metformin" in words
+    assert "1 refill left" in words
+    assert not re.search(r'name="order"[^>]*checked', page.body), "nobody is sent a refill by mistake"
+    before = cy.address()
+    sent = ada.send(page, "Metformin")
+    assert "/sent/" in sent.path, (sent.status, sent.text[:400])
+    newest = wait_for(lambda: cy.address() != before and cy.address(), "the link to the refill")
+    cy.pay(cy.to_payment(at(cy.prove(newest), "/c/check/"), plan=False))
+    second = wait_for(lambda: (found := order_of(database, cy))["id"] != first["id"] and found, "the second order")
+    wait_for(lambda: state(database, second)["money"] == "authorized", "the authorization")
+    delivered(desk, database, second)
+    page = ada.launch(cy.chart.patient)
+    assert rows_of(page) == {}, "one refill was allowed"
 
 
 def test_the_bare_address_says_where_the_app_is_opened(live: Live) -> None:

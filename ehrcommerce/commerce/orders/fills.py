@@ -43,7 +43,16 @@ def allowed(item: OrderedItem) -> int:
 
 def filled(line: OfferLine) -> int:
     """How many orders of this prescription were dispensed, or are on their way to it."""
-    rows = OrderLine.objects.filter(organization_id=line.organization_id, offer_line__order_key=line.order_key)
+    return _filled(line.organization_id, line.order_key)
+
+
+def left(item: OrderedItem, *, organization_id: int) -> int:
+    """How many more the prescriber allows, of a prescription as it stands in the chart now."""
+    return max(0, allowed(item) - _filled(organization_id, item.key))
+
+
+def _filled(organization_id: int, order_key: str) -> int:
+    rows = OrderLine.objects.filter(organization_id=organization_id, offer_line__order_key=order_key)
     return rows.exclude(order__state__in=NOT_FILLED).exclude(accepted=False).count()
 
 

@@ -22,7 +22,7 @@ from ehrcommerce.ehr import automation, leaving, references, users
 from ehrcommerce.ehr.access import granted_types, may_read, session_access
 from ehrcommerce.ehr.errors import SessionOver
 from ehrcommerce.ehr.forms import SendForm
-from ehrcommerce.ehr.order_rows import Row, rows_of, stands
+from ehrcommerce.ehr.order_rows import Row, rows_of, stands_unless_filled_again
 from ehrcommerce.ehr.views.banners import UNREADABLE, confirmed, unreadable
 from ehrcommerce.ehr.views.guards import ClinicianRequest, clinician_required
 from ehrcommerce.ehr.views.stale import shown
@@ -254,7 +254,7 @@ def _make(request: ClinicianRequest, form: SendForm, reading: Reading, at: datet
     link = offers.make_offer(
         lines=lines, recipient=recipient, send_to=_contact(form, recipient.contacts), by=request.user, at=at,
         language=form.cleaned_data["language"], elements=leaving.elements_of(row.order.item for row in chosen),
-        stands=stands,
+        stands=stands_unless_filled_again(chosen),
     )  # fmt: skip
     automation.taken_over(
         organization_id=request.user.organization_id, order_keys=keys, by=request.user.actor, at=at
