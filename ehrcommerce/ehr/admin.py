@@ -149,7 +149,9 @@ class EhrConnectionAdmin(TwoPeople):
             before = set(row.spellings.values_list("spelling", flat=True))
             gone = {each.spelling for each in formset.deleted_objects}
             gone |= {each.initial["spelling"] for each in formset.initial_forms if each.has_changed()}
-            new = {each.spelling for each in formset.new_objects} | {each.spelling for each, _ in formset.changed_objects}
+            new = {each.spelling for each in formset.new_objects} | {
+                each.spelling for each, _ in formset.changed_objects
+            }
             wanted = sorted(before - gone | new)
             told = [("further addresses", " ".join(sorted(before)) or "none", " ".join(wanted) or "none")]
             self.propose(request, row, {"spellings": wanted}, told)
@@ -204,6 +206,7 @@ class EhrConnectionAdmin(TwoPeople):
         mine = [
             path("<int:pk>/test/", view(self.test), name="ehr_ehrconnection_test"),
             path("<int:pk>/origin/", view(self.add_origin), name="ehr_ehrconnection_origin"),
+            path("<int:pk>/knob/", view(self.set_knob), name="ehr_ehrconnection_knob"),
             path("<int:pk>/alert/", view(self.clear_alert), name="ehr_ehrconnection_alert"),
         ]
         return [*mine, *super().get_urls()]
@@ -239,6 +242,7 @@ class EhrConnectionAdmin(TwoPeople):
             "title": f"Test of {row.name}", "opts": self.opts, "row": row, "may_act": self.has_change_permission(request),
             "lines": [(one, SHOWN.get(one.severity, one.severity)) for one in found],
             "origins": list(dict.fromkeys(one.origin for one in found if one.origin)),
+            "offers": list(dict.fromkeys((one.knob, one.value, LABELS[one.knob]) for one in found if one.knob in LABELS)),
             "worst": findings.worst(found) if row.last_checked_at else "",
             "handover": list(handover.of(row)), "notes": presets.preset(row.vendor).notes,
             "vendor": presets.preset(row.vendor).title, "agreement": footing_of(row.party, row.name),
@@ -266,6 +270,31 @@ class EhrConnectionAdmin(TwoPeople):
         self._tell(request, row, "connection.origin_added", ["extra_origins"])
         checking.check(row, by=staff_of(request).actor, at=timezone.now())
         self.message_user(request, f"{wished} was added, and the connection tested again.")
+        return HttpResponseRedirect(self._page("test", pk))
+
+    def set_knob(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """A value that the last test found to fit, and no other. What decides whom we believe, or how we prove ourselves,
+        waits for a second person where the connection is on."""
+        row = self._pressed(request, pk)
+        if row is None:
+            return HttpResponseNotAllowed(["POST"])
+        wished = (request.POST.get("knob", ""), request.POST.get("value", ""))
+        named = {(one.knob, one.value) for one in findings.from_json(row.check_findings)}
+        try:
+            if wished not in named or wished[0] not in knob_rules.BY_BUTTON:
+                raise ValidationError("This value was not named by the last test.")
+            value = knob_rules.BY_BUTTON[wished[0]](wished[1])
+        except ValidationError as problem:
+            self.message_user(request, " ".join(problem.messages), messages.ERROR)
+            return HttpResponseRedirect(self._page("test", pk))
+        if row.enabled and wished[0] in GUARDED:
+            self.propose(request, EhrConnection.objects.get(pk=pk), {wished[0]: value})
+            return HttpResponseRedirect(self._page("test", pk))
+        setattr(row, wished[0], value)
+        row.save(update_fields=[wished[0]])
+        self._tell(request, row, "connection.knob_set", [wished[0]])
+        checking.check(row, by=staff_of(request).actor, at=timezone.now())
+        self.message_user(request, f"{LABELS[wished[0]]} is now {value}, and the connection was tested again.")
         return HttpResponseRedirect(self._page("test", pk))
 
     def clear_alert(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -89,7 +89,7 @@ HELP = {
     "more_issuers": "One a line, letter by letter.",
     "jwks_source": "smart_configuration looks into the OpenID document too where the first names none.",
     "jwks_uri": "Empty: as the EHR names it, pinned at the first launch.",
-    "id_token_algs": "RS256, or several with spaces between.",
+    "id_token_algs": "Those with which the EHR signs, with spaces between. Each is checked with a key of its kind only.",
     "nonce_policy": "if_returned and off are for servers that do not give it back; each weakens the sign-in.",
     "fhir_user_policy": "profile_claim: some put it into profile. not_needed: the clinician stays without a name.",
     "scope_dialect": "v2: patient/Patient.r, v1: patient/Patient.read.",

@@ -276,6 +276,13 @@ class BadIdentity(LaunchRefused):
     code = "I-TOKEN"
 
 
+class AlgorithmRefused(BadIdentity):
+    """The EHR signs its sign-ins in a way that its connection here does not list. An administrator presses Test
+    connection, which names the right value of 'Its signatures' and sets it with one button."""
+
+    code = "I-ALG"
+
+
 class ClockApart(BadIdentity):
     """The EHR's clock and ours are more than a minute apart. The people who run the two systems set their clocks."""
 

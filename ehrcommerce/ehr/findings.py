@@ -14,7 +14,7 @@ LONGEST_NAME = 120
 @dataclass(frozen=True)
 class Finding:
     """`step` is what was looked at, `code` what one reads out on the phone. `origin` is an address that an administrator
-    may register on purpose."""
+    may register on purpose; `knob` and `value`, a setting of the connection that would put it right."""
 
     step: str
     severity: str
@@ -22,6 +22,8 @@ class Finding:
     sentence: str
     remedy: str = ""
     origin: str = ""
+    knob: str = ""
+    value: str = ""
 
     def as_json(self) -> dict[str, str]:
         return asdict(self)
@@ -34,18 +36,20 @@ def good(step: str, code: str, sentence: str) -> Finding:
     return Finding(step, OK, code, sentence)
 
 
-def warning(step: str, code: str, sentence: str, remedy: str = "") -> Finding:
-    return Finding(step, WARNING, code, sentence, remedy)
+def warning(step: str, code: str, sentence: str, remedy: str = "", *, knob: str = "", value: str = "") -> Finding:
+    return Finding(step, WARNING, code, sentence, remedy, knob=knob, value=value)
 
 
-def error(step: str, code: str, sentence: str, remedy: str, *, origin: str = "") -> Finding:
-    return Finding(step, ERROR, code, sentence, remedy, origin)
+def error(
+    step: str, code: str, sentence: str, remedy: str, *, origin: str = "", knob: str = "", value: str = ""
+) -> Finding:
+    return Finding(step, ERROR, code, sentence, remedy, origin, knob, value)
 
 
 def from_json(kept: Any) -> list[Finding]:
     """What a row holds of its last test; what cannot be read is left out."""
     rows = [row for row in kept if isinstance(row, Mapping)] if isinstance(kept, list) else []
-    names = ("step", "severity", "code", "sentence", "remedy", "origin")
+    names = ("step", "severity", "code", "sentence", "remedy", "origin", "knob", "value")
     return [Finding(**{name: str(row.get(name, "")) for name in names}) for row in rows]
 
 

@@ -13,13 +13,16 @@ from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 from joserfc.util import urlsafe_b64decode, urlsafe_b64encode
 
-from ehrcommerce.ehr.errors import BadIdentity, ClockApart, NotAClinician
+from ehrcommerce.ehr.errors import AlgorithmRefused, BadIdentity, ClockApart, NotAClinician
 from ehrcommerce.ehr.tokens import FHIR_ID
 from ehrcommerce.wire.strict import StrictDecoder, one_object
 
 # Whatever a document or a row says, nothing outside this list is ever accepted: no `none`, no shared secrets.
-POSSIBLE_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "ES256", "ES384"})
+# A key signs only by what its own kind, curve and `alg` allow, so each further name here opens nothing but itself.
+EVERY_ALGORITHM = "RS256 RS384 RS512 PS256 PS384 ES256 ES384"
+POSSIBLE_ALGORITHMS = frozenset(EVERY_ALGORITHM.split())
 KIND_OF = {"R": "RSA", "P": "RSA", "E": "EC"}
+CURVE_OF = {"ES256": "P-256", "ES384": "P-384"}
 SKEW_S = 60
 REQUIRED, PROFILE_CLAIM, NOT_NEEDED = "required", "profile_claim", "not_needed"
 CLINICIAN_TYPES = ("Practitioner", "PractitionerRole")
@@ -71,8 +74,10 @@ def read_id_token(
     """I1 to I6. `keys_for(kid)` returns the candidates, "" for a token that names none. Raises BadIdentity."""
     header = header_of(token)
     alg, kid = header.get("alg"), header.get("kid", "")
-    if not isinstance(alg, str) or not isinstance(kid, str) or alg not in expected.algorithms & POSSIBLE_ALGORITHMS:
+    if not isinstance(alg, str) or not isinstance(kid, str) or alg not in POSSIBLE_ALGORITHMS:
         raise BadIdentity
+    if alg not in expected.algorithms:
+        raise AlgorithmRefused
     if "crit" in header:
         raise BadIdentity  # RFC 7515, section 4.1.11: nothing that must be understood is understood here
     claims = verified(token, alg, keys_for(kid))
@@ -114,15 +119,16 @@ def header_of(token: str) -> dict[str, Any]:
         raise BadIdentity from problem
 
 
-def _fits(key: Key, alg: str) -> bool:
-    named = key.get("alg") if hasattr(key, "get") else None
-    return bool(key.key_type == KIND_OF[alg[0]] and named in (None, alg))
+def fits(key: Key, alg: str) -> bool:
+    """Whether this key may have signed so: by its kind, its curve, and its own `alg` where it names one."""
+    curve = key.get("crv") if key.key_type == "EC" else None
+    return key.key_type == KIND_OF[alg[0]] and curve == CURVE_OF.get(alg) and key.get("alg") in (None, alg)
 
 
 def verified(token: str, alg: str, candidates: Sequence[Key]) -> dict[str, Any]:
     """The claims, if one of the candidates signed them."""
     registry = _Registry(algorithms=[alg], strict_check_header=False)
-    for key in [each for each in candidates if _fits(each, alg)]:
+    for key in [each for each in candidates if fits(each, alg)]:
         try:
             return jwt.decode(token, key, registry=registry, decoder_cls=StrictDecoder).claims
         except (JoseError, ValueError):

@@ -2,7 +2,7 @@
 so each text is read by a rule before it is kept; the sentence of a refusal is for the person at the form."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -65,6 +65,20 @@ def algorithms(text: str) -> str:
     if strange or not listed:
         raise ValidationError(f"Choose among {', '.join(sorted(POSSIBLE_ALGORITHMS))}. Others are never accepted.")
     return " ".join(dict.fromkeys(listed))
+
+
+# What a finding of a test may set with one button, and the rule that reads its value.
+BY_BUTTON: Mapping[str, Callable[[str], str]] = {
+    "id_token_algs": algorithms,
+    "client_auth": lambda text: _one_of(text, "private_key_jwt"),
+    "assertion_alg": lambda text: _one_of(text, "ES384", "RS384"),
+}
+
+
+def _one_of(text: str, *known: str) -> str:
+    if text not in known:
+        raise ValidationError(f"Choose among {', '.join(known)}.")
+    return text
 
 
 def medication_order(text: str) -> str:

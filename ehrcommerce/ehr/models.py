@@ -18,6 +18,7 @@ from ehrcommerce.ehr.event_models import (
 )
 from ehrcommerce.ehr.hl7_models import Hl7Feed
 from ehrcommerce.ehr.hook_models import AppContext, HookClient, HookFeedback, HookToken
+from ehrcommerce.ehr.identity import EVERY_ALGORITHM
 from ehrcommerce.ehr.issuers import canonical_iss
 from ehrcommerce.ehr.refill_models import Refill, RefillState
 from ehrcommerce.ehr.rule_models import OPEN_ACTS, ActState, AutomaticAct, AutomationRule, RuleAction
@@ -82,7 +83,7 @@ class EhrConnection(models.Model):
         help_text="Pinned `iss` of id_tokens; empty: taken from discovery and pinned at the first launch test.",
     )
     jwks_uri = models.CharField(max_length=255, blank=True)
-    id_token_algs = models.CharField(max_length=60, default="RS256")
+    id_token_algs = models.CharField(max_length=60, default=EVERY_ALGORITHM)
     more_issuers = models.TextField(
         default="",
         db_default="",

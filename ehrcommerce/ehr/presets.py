@@ -69,6 +69,7 @@ _EPIC = Preset(
     knobs=(
         Knob("assertion_alg", "RS384", "Epic takes RS384 from a key set address and from uploaded keys alike"),
         Knob("basic_encoding", "urlencoded", "Epic decodes id and secret before it compares them"),
+        Knob("id_token_algs", "RS256", "Epic signs its id_tokens with RS256 and nothing else"),
         Knob("scope_dialect", "v1", "Epic writes its scopes as user/Encounter.read"),
         Knob(
             "launch_scopes", _WITHOUT_DEVICES_V1,
@@ -92,6 +93,7 @@ _ORACLE = Preset(
     "oracle", "Oracle Health (Cerner)",
     knobs=(
         Knob("fhir_user_policy", "profile_claim", "older sites name the user in `profile` instead of fhirUser"),
+        Knob("id_token_algs", "RS256", "its documentation names RS256 and nothing else"),
         Knob("honors_elements", False, "its documentation does not know _elements for clinical searches"),
         Knob("honors_include", False, "its orders carry the medication as a code or contained; nothing to include"),
         Knob(
@@ -161,7 +163,10 @@ _VERADIGM = Preset(
 
 _MEDPLUM = Preset(
     "medplum", "Medplum",
-    knobs=(Knob("honors_batch", True, "it answers a batch of reads in one request"),),
+    knobs=(
+        Knob("honors_batch", True, "it answers a batch of reads in one request"),
+        Knob("id_token_algs", "RS256 ES256", "new deployments sign id_tokens with ES256, older ones with RS256"),
+    ),
     notes=(
         "Reports to the chart work there (Task is taken); switch 'Report to the chart' on if the clinic wants them.",
         "The launch value is the id of a row at Medplum; the app passes it on unread.",

@@ -8,9 +8,9 @@ from urllib.parse import urljoin
 from django.conf import settings
 from joserfc.jwk import Key
 
-from ehrcommerce.ehr import client_app, discovery
+from ehrcommerce.ehr import client_app, discovery, presets
 from ehrcommerce.ehr.findings import ERROR, WARNING, Finding, error, good, name, warning
-from ehrcommerce.ehr.identity import KIND_OF, allowed
+from ehrcommerce.ehr.identity import CURVE_OF, EVERY_ALGORITHM, POSSIBLE_ALGORITHMS, allowed, fits
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.wire.client import origin
 
@@ -26,6 +26,7 @@ ENDPOINTS = {
 }
 CLIENT = {"private_key_jwt": "client-confidential-asymmetric", "none": "client-public"}
 SYMMETRIC = "client-confidential-symmetric"
+OUR_SIGNATURES = ("ES384", "RS384")
 
 
 def texts(document: Json, key: str) -> list[str]:
@@ -92,18 +93,37 @@ def protections(document: Json, connection: EhrConnection) -> Iterator[Finding]:
     can = texts(document, "capabilities")
     way, wanted = connection.client_auth, CLIENT.get(connection.client_auth, SYMMETRIC)
     ways = sorted(one for one in can if one.startswith("client-"))
+    algs = texts(document, "token_endpoint_auth_signing_alg_values_supported")
+    takes = [alg for alg in OUR_SIGNATURES if not algs or alg in algs]
     if (methods and way not in methods and way != "none") or (not methods and ways and wanted not in ways):
         yield warning(
             STEP, "D-AUTH", f"The EHR does not list {way}, by which this connection proves who the app is.",
             f"It lists: {', '.join(map(name, methods or ways))}. Ask how the app is registered there and set 'How we"
             " prove who we are' to the same.",
         )  # fmt: skip
-    algs = texts(document, "token_endpoint_auth_signing_alg_values_supported")
+    elif (
+        takes
+        and _could_sign(connection)
+        and (client_app.PRIVATE_KEY_JWT in methods or CLIENT["private_key_jwt"] in can)
+    ):
+        yield warning(
+            STEP, "D-AUTH", f"The EHR takes signed statements, and this connection proves who the app is by {way}.",
+            "Use them: nothing secret is kept or sent, and the app's own access needs them. Ask the EHR's administrator to"
+            " enter the key set address below at the registration, then set 'How we prove who we are' to private_key_jwt.",
+            knob="client_auth", value=client_app.PRIVATE_KEY_JWT,
+        )  # fmt: skip
     if way == client_app.PRIVATE_KEY_JWT and algs and connection.assertion_alg not in algs:
         yield warning(
             STEP, "D-ALG", f"The EHR does not list {connection.assertion_alg}, with which the app signs its statements.",
             f"It lists {', '.join(map(name, algs))}. Set 'Signature' to ES384 or RS384, whichever is among them.",
+            knob="assertion_alg" if takes else "", value="".join(takes[:1]),
         )  # fmt: skip
+
+
+def _could_sign(connection: EhrConnection) -> bool:
+    """T4: signed statements come before a secret, and before nothing at all where the vendor is not known for that."""
+    way = connection.client_auth
+    return way != client_app.PRIVATE_KEY_JWT and way != presets.preset(connection.vendor).value("client_auth")
 
 
 def _pkce(document: Json) -> Finding:
@@ -169,10 +189,12 @@ def issuers(document: Json, openid: Json, connection: EhrConnection) -> Iterator
 
 # --------------------------------------------------------------------------------------------------------------- keys
 def keys(found: Sequence[Key], connection: EhrConnection, openid: Json) -> Iterator[Finding]:
-    """At least one key that may have signed, by an algorithm that the row allows."""
+    """At least one key that may have signed, by an algorithm that the row allows. Where the row and the keys differ, the
+    value that fits goes with the finding: one button sets it."""
     algs = allowed(connection.id_token_algs)
-    kinds = {KIND_OF[alg[0]] for alg in algs}
-    fitting = [key for key in found if key.key_type in kinds]
+    fitting = [key for key in found if any(fits(key, alg) for alg in algs)]
+    signs = texts(openid, "id_token_signing_alg_values_supported")
+    offer = _fitting_algorithms(found, algs, signs)
     if not found:
         yield error(
             KEYS, "K-NONE", "The EHR's key list holds no public signing key, so no sign-in can be checked.",
@@ -182,16 +204,34 @@ def keys(found: Sequence[Key], connection: EhrConnection, openid: Json) -> Itera
         yield error(
             KEYS, "K-KIND",
             f"None of the EHR's keys fits the algorithms of this connection ({', '.join(sorted(algs))}).",
+            f"Its keys sign by {offer}: set 'Its signatures' to that." if offer else
             "Ask which algorithm signs its id_tokens and enter it under 'Its signatures'.",
+            knob="id_token_algs" if offer else "", value=offer,
         )  # fmt: skip
     else:
         yield good(KEYS, "K-OK", f"The EHR's key list can be read: {_count(fitting)} for {', '.join(sorted(algs))}.")
-    signs = texts(openid, "id_token_signing_alg_values_supported")
+    if fitting and set(offer.split()) - algs:
+        yield warning(
+            KEYS, "K-MORE", f"The EHR says that it also signs by {' '.join(sorted(set(offer.split()) - algs))}, which this"
+            " connection refuses.", f"Set 'Its signatures' to {offer}; else sign-ins may be refused (I-ALG).",
+            knob="id_token_algs", value=offer,
+        )  # fmt: skip
     if signs and not algs & set(signs):
         yield error(
             KEYS, "K-ALG", f"The EHR signs id_tokens with {', '.join(map(name, signs))}, which this connection refuses.",
             "Enter the one that is used under 'Its signatures'; `none` and shared secrets are never accepted.",
         )  # fmt: skip
+
+
+def _fitting_algorithms(found: Sequence[Key], algs: frozenset[str], signs: Sequence[str]) -> str:
+    """What 'Its signatures' should hold: what the EHR says it signs with, in its keys' own `alg` or in its OpenID
+    document, as far as one of its keys can; where it says nothing, the usual algorithm of each kind of key. What the row
+    allows already, and a key fits, stays. Never anything outside the list of what is possible at all."""
+    can = {alg for alg in POSSIBLE_ALGORITHMS if any(fits(key, alg) for key in found)}
+    said = can & ({str(key.get("alg")) for key in found} | set(signs))
+    usual = can & {"RS256", *CURVE_OF}
+    wanted = said | algs & can or usual
+    return " ".join(alg for alg in EVERY_ALGORITHM.split() if alg in wanted)
 
 
 def _count(found: Sequence[Key]) -> str:

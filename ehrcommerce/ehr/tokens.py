@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ehrcommerce.ehr.errors import BadToken, ClientRefused, EhrBusy, NoPatient, ScopeRefused, TokenRefused
+from ehrcommerce.ehr.errors import (
+    BadToken,
+    ClientRefused,
+    EhrBusy,
+    LaunchRefused,
+    NoPatient,
+    ScopeRefused,
+    TokenRefused,
+)
 from ehrcommerce.policy.derive import KIND_OF_TYPE
 from ehrcommerce.wire.strict import one_object
 
@@ -16,6 +24,12 @@ REFERENCE = re.compile(r"[A-Z][A-Za-z]{2,40}/[A-Za-z0-9\-.]{1,64}")
 INTENT = re.compile(r"[A-Za-z][\w.:/-]{0,39}", re.ASCII)
 _SCOPE = re.compile(r"(patient|user|system)/([A-Z][A-Za-z]{2,40}|\*)\.([A-Za-z*]{1,5})(\?\S*)?")
 _ORDER = "cruds"
+# RFC 6749, section 5.2. The code counts before the status: servers write 401 and 403 beside each of them (the public SMART
+# launcher does), and only the code tells whether the code, the client or a scope is meant.
+REFUSALS: Mapping[str, type[LaunchRefused]] = {
+    "invalid_grant": TokenRefused, "invalid_client": ClientRefused, "unauthorized_client": ClientRefused,
+    "invalid_scope": ScopeRefused, "temporarily_unavailable": EhrBusy,
+}  # fmt: skip
 _V1 = {"read": "rs", "write": "cud", "*": "cruds"}
 
 
@@ -71,11 +85,11 @@ def read_answer(status: int, body: bytes) -> dict[str, Any]:
     if status == 200 and found.get("error") is None:
         return found
     error = found.get("error")
-    if status == 401 or error in ("invalid_client", "unauthorized_client"):
-        raise ClientRefused
-    if status == 429 or status >= 500 or error == "temporarily_unavailable":
+    if isinstance(error, str) and error in REFUSALS:
+        raise REFUSALS[error]
+    if status == 429 or status >= 500:
         raise EhrBusy
-    raise ScopeRefused if error == "invalid_scope" else TokenRefused
+    raise ClientRefused if status == 401 else TokenRefused
 
 
 def parse(

@@ -17,7 +17,7 @@ from ehrcommerce.vault import walls
 from tests import factories
 from tests.admin.conftest import STAFF, SignedIn, second_approves
 from tests.commerce.shop import Shop
-from tests.ehr.fake_ehr import FakeEhr, as_json, running
+from tests.ehr.fake_ehr import EC, FakeEhr, as_json, running
 from tests.ehr.statements import statement
 from tests.journeys.visitor import Page
 
@@ -138,7 +138,8 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
     "an unknown place": ({"medication_order": "concept guess"}, "Some of these words"),
     "an unknown certificate": ({"client_certificate": "/etc/key.pem"}, "No certificate of this name"),
     "anybody as staff": (
-        {"standalone": "on", "fhir_user_policy": "not_needed"}, "a patient could pass for staff",
+        {"standalone": "on", "fhir_user_policy": "not_needed"},
+        "a patient could pass for staff",
     ),
     "no signing": ({"client_auth": "none", "backend_services": "on"}, "needs private_key_jwt"),
     "no FHIR base": ({"fhir_base": "https://ehr.example.org/fhir?x=1"}, "Not an address"),
@@ -199,7 +200,7 @@ def test_the_test_says_what_it_found_and_the_list_shows_it(
 
 
 @pytest.mark.parametrize("role", STAFF)
-@pytest.mark.parametrize("button", ["test", "origin", "alert"])
+@pytest.mark.parametrize("button", ["test", "origin", "knob", "alert"])
 def test_only_integration_presses_the_buttons(
     as_role: SignedIn, live_row: EhrConnection, ehr: FakeEhr, role: str, button: str
 ) -> None:
@@ -230,7 +231,56 @@ def test_an_origin_is_added_only_if_the_last_test_named_it(
     assert AuditEvent.objects.filter(action="connection.origin_added").exists()
 
 
-@pytest.mark.parametrize("button", ["test", "origin", "alert"])
+@pytest.mark.smart("I1")
+@pytest.mark.parametrize("on", [True, False])
+def test_what_fits_the_keys_of_the_ehr_is_set_with_one_button(
+    as_role: SignedIn, live_row: EhrConnection, ehr: FakeEhr, on: bool
+) -> None:
+    """An EHR that signs by ES384 alone, and a row that lists RS256."""
+    EhrConnection.objects.filter(pk=live_row.pk).update(enabled=on, id_token_algs="RS256")
+    ehr.replies["/jwks"] = as_json({"keys": [EC.as_dict(private=False)]})
+    client, address = as_role(Role.INTEGRATION), f"{LIST}{live_row.pk}/knob/"
+    wish = {"knob": "id_token_algs", "value": "ES384"}
+    assert "not named by the last test" in words(client.post(address, wish, follow=True))
+    assert "to ES384" in words(client.post(f"{LIST}{live_row.pk}/test/", follow=True))
+    for strange in ({"value": "none"}, {"knob": "fhir_base", "value": "https://evil.example"}, {"value": ""}):
+        assert "not named by the last test" in words(client.post(address, wish | strange, follow=True))
+    said = words(client.post(address, wish, follow=True))
+    live_row.refresh_from_db()
+    if on:
+        assert "Waits for a second person" in said
+        assert live_row.id_token_algs == "RS256"
+        second_approves(live_row.organization)
+        live_row.refresh_from_db()
+    else:
+        assert "Its signatures is now ES384, and the connection was tested again" in said
+        assert AuditEvent.objects.filter(action="connection.knob_set").exists()
+    assert live_row.id_token_algs == "ES384"
+
+
+@pytest.mark.smart("T4")
+def test_signed_statements_take_the_place_of_a_secret_with_one_button(
+    as_role: SignedIn, live_row: EhrConnection, ehr: FakeEhr
+) -> None:
+    """The EHR offers both; the connection has a secret."""
+    EhrConnection.objects.filter(pk=live_row.pk).update(
+        enabled=False, client_auth="client_secret_basic", backend_services=False
+    )
+    ehr.document = {"token_endpoint_auth_methods_supported": ["client_secret_basic"]}
+    client = as_role(Role.INTEGRATION)
+    assert "takes signed statements" not in words(client.post(f"{LIST}{live_row.pk}/test/", follow=True))
+    ehr.document = {"token_endpoint_auth_methods_supported": ["client_secret_basic", "private_key_jwt"]}
+    said = words(client.post(f"{LIST}{live_row.pk}/test/", follow=True))
+    assert "The EHR takes signed statements, and this connection proves who the app is by client_secret_basic." in said
+    assert "Set 'How we prove who we are' to private_key_jwt" in said
+    wish = {"knob": "client_auth", "value": "private_key_jwt"}
+    said = words(client.post(f"{LIST}{live_row.pk}/knob/", wish, follow=True))
+    live_row.refresh_from_db()
+    assert live_row.client_auth == "private_key_jwt"
+    assert "takes signed statements" not in said
+
+
+@pytest.mark.parametrize("button", ["test", "origin", "knob", "alert"])
 def test_without_a_one_time_code_no_button_works(
     as_role: SignedIn, live_row: EhrConnection, ehr: FakeEhr, button: str
 ) -> None:
@@ -259,9 +309,7 @@ def test_somebody_else_s_connection_is_not_tested(as_role: SignedIn, shop: Shop,
 
 
 def test_an_alert_is_shown_and_settled_by_a_person(as_role: SignedIn, live_row: EhrConnection) -> None:
-    EhrConnection.objects.filter(pk=live_row.pk).update(
-        oidc_issuer="https://old.example.org", pinned_endpoints=PINNED
-    )
+    EhrConnection.objects.filter(pk=live_row.pk).update(oidc_issuer="https://old.example.org", pinned_endpoints=PINNED)
     live_row.refresh_from_db()
     alerts.note(live_row, alerts.ISSUER, timezone.now())
     client = as_role(Role.INTEGRATION)

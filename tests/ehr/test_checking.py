@@ -86,6 +86,7 @@ def has(**changes: Any) -> Spoil:
     return lambda ehr, row: vars(row).update(changes)
 
 
+EC_KEYS = as_json({"keys": [EC.as_dict(private=False)]})
 CASES: dict[str, tuple[Spoil, str, str, str]] = {
     "no configuration": (answers(SMART, (404, {}, b"")), "R-HTTP", ERROR, "not the base"),
     "configuration behind a sign-in": (answers(SMART, (401, {}, b"")), "R-HTTP", ERROR, "without a sign-in"),
@@ -116,7 +117,16 @@ CASES: dict[str, tuple[Spoil, str, str, str]] = {
     "no keys named": (says(jwks_uri=None), "K-ADDR", ERROR, "jwks_uri"),
     "keys that cannot be read": (answers("/jwks", (500, {}, b"")), "R-HTTP", ERROR, "tell the people"),
     "an empty key list": (answers("/jwks", as_json({"keys": []})), "K-NONE", ERROR, "publish the key"),
-    "keys of another kind": (answers("/jwks", as_json({"keys": [EC.as_dict(private=False)]})), "K-KIND", ERROR, "algorithm"),
+    "keys of another kind": (
+        lambda ehr, row: (has(id_token_algs="RS256")(ehr, row), answers("/jwks", EC_KEYS)(ehr, row)),
+        "K-KIND", ERROR, "set 'Its signatures' to",
+    ),
+    "signed statements beside a secret": (
+        lambda ehr, row: (
+            has(client_auth="client_secret_basic", client_secret="s", backend_services=False)(ehr, row),
+            says(token_endpoint_auth_methods_supported=["client_secret_basic", "private_key_jwt"])(ehr, row),
+        ), "D-AUTH", WARNING, "Use them",
+    ),
     "unsigned sign-ins": (
         answers(OPENID, as_json({"issuer": "x", "id_token_signing_alg_values_supported": ["none"]})), "K-ALG", ERROR, "never",
     ),

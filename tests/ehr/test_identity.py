@@ -94,6 +94,20 @@ def test_a_row_cannot_allow_what_is_never_safe(listed: str) -> None:
     assert identity.allowed(listed) == frozenset()
 
 
+@pytest.mark.smart("I1", "H47", "AD7")
+@pytest.mark.parametrize("alg", [*identity.EVERY_ALGORITHM.split(), "HS256", "HS384", "HS512", "none"])
+def test_with_everything_allowed_a_key_still_fits_its_own_kind_and_curve_alone(alg: str) -> None:
+    """An EC key never checks an RSA signature, nor one of another curve; neither is ever a shared secret."""
+    everything = identity.allowed(identity.EVERY_ALGORITHM)
+    assert alg in everything or alg.startswith("HS") or alg == "none"
+    if alg not in identity.POSSIBLE_ALGORITHMS:
+        with pytest.raises(BadIdentity):
+            read(unsigned({"alg": alg, "kid": "ec"}, CLAIMS, "x"), [EC], algorithms=everything)
+        return
+    fitting = {kind for kind, key in (("RSA", SIGNER), ("P-384", EC)) if identity.fits(key, alg)}
+    assert fitting == ({"RSA"} if alg[0] in "RP" else {"P-384"} if alg == "ES384" else set())
+
+
 @pytest.mark.smart("I1", "H47")
 def test_an_unsigned_token_is_refused_whatever_the_row_says() -> None:
     for alg in ("none", "None", "nOnE", ""):

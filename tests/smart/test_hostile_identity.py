@@ -47,8 +47,22 @@ def test_an_unsigned_or_wrongly_signed_id_token(ehr: Ehr, knobs: dict[str, Any])
 @pytest.mark.smart("H47", "I1")
 @pytest.mark.parametrize("alg", rotating(["RS384", "ES256", "ES384", "PS256"], keep=1))
 def test_another_algorithm_only_where_the_row_lists_it(make_ehr: Make, alg: str) -> None:
-    refused(make_ehr(), id_token_alg=alg)
+    assert "I-ALG" in refused(make_ehr(id_token_algs="RS256"), id_token_alg=alg)
     opens(make_ehr(id_token_algs=f"RS256 {alg}"), id_token_alg=alg)
+
+
+@pytest.mark.smart("H47", "I1")
+@pytest.mark.parametrize("alg", rotating(["RS256", "RS384", "ES256", "ES384", "PS256"], keep=1))
+@pytest.mark.parametrize("named", ["absent", "named"])
+def test_a_new_row_takes_every_signature_that_a_key_of_the_ehr_can_have_made(
+    make_ehr: Make, alg: str, named: str
+) -> None:
+    """A key that names its own `alg` signs by that alone."""
+    ehr = make_ehr(knobs={"jwks_alg": named})
+    if named == "named" and alg in ("RS384", "PS256"):
+        refused(ehr, id_token_alg=alg)
+    else:
+        opens(ehr, id_token_alg=alg)
 
 
 @pytest.mark.smart("H48", "I1")

@@ -17,6 +17,7 @@ from ehrcommerce.sandbox.ehr import (
     fhir_tricks,
     manners,
     rate_limit,
+    simulated,
 )
 from ehrcommerce.sandbox.ehr.fhir_access import Access, access_of, token_of
 from ehrcommerce.sandbox.ehr.fhir_errors import FhirRefusal, NotAllowed, NotJson, NotSignedIn, WrongVersion
@@ -66,6 +67,8 @@ def _made(request: HttpRequest, path: str, token: AccessToken | None, why_not: s
     try:
         if why_not:
             raise NotSignedIn(why_not)
+        if wrong := simulated.at_fhir():
+            raise NotSignedIn(wrong)
         reply = _reply(request, path, access_of(request.headers.get("Authorization", ""), token))
     except FhirRefusal as refusal:
         return _refused(refusal)

@@ -41,6 +41,20 @@ ANSWERS: Final = (
 
 EVERYWHERE: Final[dict[str, Knob]] = {
     "latency_ms": Knob(0),
+    "simulated_error": _one_of(
+        "",
+        "auth_invalid_client_id",
+        "auth_invalid_redirect_uri",
+        "auth_invalid_scope",
+        "auth_invalid_client_secret",
+        "token_invalid_token",
+        "token_expired_refresh_token",
+        "token_expired_registration_token",
+        "token_invalid_scope",
+        "token_invalid_jti",
+        "request_invalid_token",
+        "request_expired_token",
+    ),
     "strict": Knob(False),
     **{name: Knob("") for name in ANSWERS},
 }
@@ -56,6 +70,7 @@ DISCOVERY: Final[dict[str, Knob]] = {
     "more_issuers": Knob([]),
     "fhir_version": Knob("4.0.1"),
     "metadata": Knob({}),
+    "jwks_alg": _one_of("absent", "named"),
     "jwks_keys": _one_of(
         "all", "one", "no_kid", "one_no_kid", "two_no_kid", "enc", "enc_beside", "wrong", "with_unknown", "empty"
     ),

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_POST
 
-from ehrcommerce.sandbox.ehr import answers, conformance, rate_limit
+from ehrcommerce.sandbox.ehr import answers, conformance, rate_limit, simulated
 from ehrcommerce.sandbox.ehr.authorization import server
 from ehrcommerce.sandbox.ehr.models import AccessToken, AuthorizationCode, EhrUser, Launch
 from ehrcommerce.sandbox.ehr.models.oauth import digest
@@ -50,6 +50,12 @@ def _authorized(request: HttpRequest, why_not: str) -> HttpResponse:
         return _refused(request, error)
     if why_not:
         return _sent_back(grant, InvalidRequestError(description=why_not))
+    if shown := simulated.on_a_page():
+        return render(
+            request, "sandbox/authorize_refused.html", {"error": "invalid_request", "description": shown}, status=400
+        )
+    if (simulation := simulated.at_authorize()) is not None:
+        return _sent_back(grant, simulation)
     if wish := here().knobs["authorize_error"]:
         return _sent_back(grant, _wished_error(wish))
     if user is None and _cookie_was_withheld(request):
@@ -129,6 +135,8 @@ def token(request: HttpRequest) -> HttpResponseBase:
     def made() -> HttpResponse:
         if why_not:
             return JsonResponse({"error": "invalid_request", "error_description": why_not}, status=400)
+        if simulation := simulated.at_token(request):
+            return simulation
         response: HttpResponse = server().create_token_response(request)
         return response
 

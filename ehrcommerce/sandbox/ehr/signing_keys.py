@@ -8,6 +8,7 @@ from ehrcommerce.sandbox.ehr.models import SigningKey
 from ehrcommerce.sandbox.ehr.surroundings import here
 
 KIND_OF = {"ES256": "P-256", "ES384": "P-384"}
+ALG_OF = {kind: alg for alg, kind in KIND_OF.items()} | {"RSA": "RS256"}
 WRONG = 900
 """Generations from here on sign nothing; their keys are published in the name of others."""
 
@@ -57,8 +58,8 @@ def _of_generation(generation: int) -> list[dict[str, Any]]:
 
 
 def _public(kind: str, generation: int) -> dict[str, Any]:
-    key = SigningKey.of(kind, generation)
-    return _without(dict(key.as_dict(private=False)), "alg")
+    key = _without(dict(SigningKey.of(kind, generation).as_dict(private=False)), "alg")
+    return {**key, "alg": ALG_OF[kind]} if here().knobs["jwks_alg"] == "named" else key
 
 
 def _without(key: dict[str, Any], name: str) -> dict[str, Any]:
