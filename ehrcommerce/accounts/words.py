@@ -28,6 +28,14 @@ TITLES = {
     "chart.report": "Report to the chart",
     "ehr.automatic": "What a rule does by itself",
     "ehr.refill": "The next fill of a medicine",
+    "ehr.poll": "Look in the EHR for what changed",
+    "ehr.events": "Work on what the EHR told us",
+    "ehr.subscribe": "Ask the EHR to tell us of changes",
+    "ehr.subscription_check": "Ask the EHR how its subscription stands",
+    "ehr.revoke": "Give a launch's token back to the EHR",
+    "fulfillment.relook": "Read an order again before it is paid",
+    "fulfillment.look_parcel": "Ask the supplier after a parcel",
+    "suppliers.read_files": "Read the files that a partner left",
 }
 
 REMEDIES = {

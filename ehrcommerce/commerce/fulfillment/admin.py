@@ -359,4 +359,4 @@ def open_orders() -> Panel:
         for state in OrderState.values
         if state in found
     ]
-    return Panel("Open orders", "No order is open.", lines, address)
+    return Panel("Orders that are not closed yet", "No order is open.", lines, address)

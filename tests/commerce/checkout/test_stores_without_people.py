@@ -1,5 +1,6 @@
 """Redis, sessions, caches and task bodies hold nothing personal, whatever was done until now."""
 
+import re
 from typing import Any
 
 import pytest
@@ -19,7 +20,12 @@ CANARIES = ("2065550142", "cy@mail.example", "metformin", "1968", "98101", "Rive
 
 
 def found(text: str) -> list[str]:
-    return [canary for canary in CANARIES if canary in text or canary.encode().hex() in text]
+    """Short numbers stand by themselves: the digits of a seal or an id can be these by chance."""
+    return [
+        canary for canary in CANARIES
+        if re.search(rf"(?<![0-9A-Za-z]){canary}(?![0-9A-Za-z])" if len(canary) < 6 else re.escape(canary), text)
+        or canary.encode().hex() in text
+    ]  # fmt: skip
 
 
 def test_the_whole_way_leaves_nothing_personal_outside_of_sealed_columns(
