@@ -104,6 +104,11 @@ class Row:
         return self.progress.stands and not self.fills_left
 
     @property
+    def no_fills(self) -> bool:
+        """A prescription that arrived and may not be filled again: its prescriber is told here as well."""
+        return self.refusal is None and self.progress.arrived and self.order.item.kind == PRESCRIPTION and not self.fills_left
+
+    @property
     def selectable(self) -> bool:
         return self.refusal is None and not self.paid
 

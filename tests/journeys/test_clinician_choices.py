@@ -124,6 +124,7 @@ def test_the_next_fill_is_started_by_hand_as_often_as_the_prescriber_allows(
     delivered(desk, database, second)
     page = ada.launch(cy.chart.patient)
     assert rows_of(page) == {}, "one refill was allowed"
+    assert "No refills left. The next fill needs a new prescription." in page.text
 
 
 def test_the_bare_address_says_where_the_app_is_opened(live: Live) -> None:
