@@ -14,7 +14,7 @@ from ehrcommerce.workbench.live import Live
 from tests.browser.gallery import Scene, born, folder, press
 from tests.journeys.cast import Cy, Desk, ticked, wait_for
 from tests.journeys.database import Database
-from tests.journeys.steps import order_of, paid, partner_of, references, sent, state
+from tests.journeys.steps import delivered, order_of, paid, partner_of, references, sent, state
 
 pytestmark = pytest.mark.nightly
 NEWEST_LINK = "WHERE id = (SELECT max(id) FROM offers_purchaselink) RETURNING id"
@@ -284,6 +284,25 @@ def test_a_helper(scene: Scene) -> None:
         page.goto(f"{scene.app}/c/helper/")
         expect(page.locator("[name=relation]").first).to_be_attached()
         scene.take("patient-helper", page)
+
+
+def test_a_refill(scene: Scene) -> None:
+    """The next fill: its day is brought forward once it is known, and the link comes by itself."""
+    cy = scene.person("prescription")
+    order = paid(scene.ada, cy, scene.database, "prescription")
+    delivered(scene.desk, scene.database, order)
+    which = "SELECT public_id FROM ehr_refill WHERE after_id IN (SELECT id FROM orders_orderline WHERE order_id = %s)"
+    (known,) = wait_for(lambda: scene.database.rows(which, order["id"]), "the day of the next fill", 150)
+    refill, before = str(known["public_id"]), cy.address()
+    scene.database.rows("UPDATE ehr_refill SET due_at = now() WHERE public_id = %s RETURNING id", refill)
+    brought_forward = "UPDATE outbox_effect SET next_run_at = now() WHERE kind = 'ehr.refill' AND subject = %s RETURNING id"
+    scene.database.rows(brought_forward, refill)
+    newest = wait_for(lambda: cy.address() != before and cy.address(), "the link to the refill")
+    cy.prove(newest)
+    page = scene.phone(cy)
+    page.goto(f"{scene.app}/c/refill/")
+    expect(page.locator("form [name=quote]")).to_be_attached()
+    scene.take("patient-refill", page)
 
 
 def test_your_data(scene: Scene) -> None:

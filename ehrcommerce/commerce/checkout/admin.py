@@ -38,7 +38,7 @@ class AttestForm(forms.Form):
         widget=forms.TextInput(attrs={"size": 44, "autocomplete": "off"}),
     )  # fmt: skip
     laboratory = forms.ModelChoiceField(Supplier.objects.none(), empty_label=None)
-    language = forms.ChoiceField(choices=LANGUAGES, help_text="In which of the words below.")
+    language = forms.ChoiceField(choices=LANGUAGES, help_text="In which of the words above.")
     on = forms.DateField(help_text="When they said it.", widget=forms.DateInput(attrs={"type": "date"}))
     heard = forms.BooleanField(label="I read these words to the patient, or they signed them, and they said yes.")
 
