@@ -17,7 +17,7 @@ from ehrcommerce.vault import walls
 from tests.events.conftest import FHIR, SECRET, Ward, id_only
 
 # What an acknowledgment may ask of the database; one that comes while a look is about to begin asks for less.
-MOST_SQL, MOST_SQL_BELL_HANGS = 24, 14
+MOST_SQL, MOST_SQL_BELL_HANGS = 24, 10
 
 
 def post_elsewhere(ward: Ward, *bodies: dict[str, Any], hook: str = "", secret: str = SECRET) -> list[int]:
@@ -68,6 +68,21 @@ def test_a_locked_subscription_keeps_no_ehr_waiting_and_its_numbers_are_counted_
     assert (row.state, row.dropped, row.heard_at is not None) == ("active", 1, True)
     assert (row.last_number, row.gap_from, row.gap_to) == (("6", "3", "4") if counted else ("", "", ""))
     assert Hearing.objects.filter(subscription=row).count() == 0
+
+
+def test_a_lock_in_the_way_of_an_acknowledgment_is_found(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that is put into the program."""
+    take = inbox.take
+
+    @transaction.atomic
+    def locking(row: Subscription, *words: Any) -> None:
+        Subscription.objects.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
+        take(row, *words)
+
+    monkeypatch.setattr(inbox, "take", locking)
+    with transaction.atomic():
+        Subscription.objects.select_for_update(no_key=True).get(pk=ward.subscription.pk)
+        assert post_elsewhere(ward, id_only("DeviceRequest/dev-1", number=2)) == [503]
 
 
 def test_whoever_finds_the_row_in_another_hand_leaves_the_counting_to_the_next_look(ward: Ward) -> None:
