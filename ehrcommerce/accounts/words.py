@@ -19,6 +19,7 @@ TITLES = {
     "fulfillment.track": "Follow the parcel",
     "fulfillment.cancel": "Ask the supplier to cancel",
     "fulfillment.forget": "Tell the supplier to forget the patient",
+    "checkout.forget": "Tell the messenger or plan to forget the patient",
     "fulfillment.doubles": "Two orders at the supplier",
     "fulfillment.attention": "Stopped by the clinic after it was sent",
     "fulfillment.answer": "Answer to the pharmacy's question",

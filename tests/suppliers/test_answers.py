@@ -275,3 +275,27 @@ def test_a_supplier_is_told_to_forget_or_a_person_tells_it(
     made, wire = adapter("kit_http", monkeypatch, (status, {}))
     assert made.forget("S 1", idempotency_key="key") == outcome
     assert wire.asked[0][1].endswith("orders/S%201/erasure")
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "path"),
+    [("messaging_http", "messaging", "/erasure"), ("eligibility_http", "eligibility", "eligibility/erasure")],
+)
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, Done()),
+        (409, Done()),
+        (404, NeedsHuman("tell_by_hand")),
+        (501, NeedsHuman("tell_by_hand")),
+        (500, OutcomeUnknown("partner_failed")),
+        (401, NeedsHuman("not_authorized")),
+    ],
+)
+def test_a_messenger_or_plan_is_told_to_forget_or_a_person_tells_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, port: str, path: str, status: int, outcome: Any
+) -> None:
+    made, wire = adapter(name, monkeypatch, (status, {}))
+    made.supplier.port = port  # the last line asks the table what this hop may have
+    assert made.forget(["r1", "r2"], idempotency_key="key") == outcome
+    assert wire.asked[0][1].endswith(path)

@@ -188,3 +188,18 @@ def test_a_pharmacists_question_is_answered_once(partner: Any, desk: Any) -> Non
         answered = made.answer(placed.reference, "as_written", "Half.", idempotency_key=str(uuid4()))
         assert isinstance(answered, Done)
     assert made.find(wanted.reference).question == ""
+
+
+def test_a_messenger_that_is_told_drops_to_whom_it_wrote_and_what(partner: Any, desk: Any) -> None:
+    made, reference, kept = partner("messaging_http"), str(uuid4()), str(uuid4())
+    for one in (reference, kept):
+        message = Message(reference=one, channel="sms", to="+13605550177", text="Your code", sender="Clinic")
+        assert isinstance(made.deliver(made.render(message), idempotency_key=one), Done)
+    assert made.forget([reference], idempotency_key=str(uuid4())) == Done()
+    held = {one["reference"]: (one["to"], one["text"]) for one in desk("GET", "/control/messages")["messages"]}
+    assert held[reference] == ("", "")
+    assert held[kept] == ("+13605550177", "Your code")
+
+
+def test_a_plan_that_must_keep_what_it_was_asked_was_told_all_the_same(partner: Any) -> None:
+    assert partner("eligibility_http").forget([str(uuid4())], idempotency_key=str(uuid4())) == Done()

@@ -12,6 +12,7 @@ class CheckoutConfig(AppConfig):
         from ehrcommerce.commerce.checkout import traces as ours
         from ehrcommerce.commerce.checkout.code import SendCode
         from ehrcommerce.commerce.checkout.coverage import AskPlan
+        from ehrcommerce.commerce.checkout.forgetting import ForgetPartner
         from ehrcommerce.commerce.checkout.services import end_due
         from ehrcommerce.disclosure import retention
         from ehrcommerce.outbox import chores
@@ -20,6 +21,7 @@ class CheckoutConfig(AppConfig):
 
         register(SendCode())
         register(AskPlan())
+        register(ForgetPartner())
         fields = ("eligibility", "quote", "address_on_file", "ship_to")
         held = [f"checkout.CheckoutSession.{one}" for one in fields]
         retention.register("checkout_sessions", end_due, dict.fromkeys(held, IN_MEMORY))

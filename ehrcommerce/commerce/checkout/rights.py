@@ -13,6 +13,7 @@ from django.db.models import Q
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.checkout.forgetting import tell_partners
 from ehrcommerce.commerce.checkout.models import CheckoutSession
 from ehrcommerce.commerce.checkout.services import forget as forget_session
 from ehrcommerce.commerce.fulfillment import erasing, forgetting
@@ -94,7 +95,7 @@ def _erase_offer(offer: Offer, *, by: Actor, at: datetime) -> str:
         return OPEN_ORDER
     counts = _blank(offer, orders, at)
     if envelopes.destroy(offer.public_id, at=at) or counts:
-        told = sum(forgetting.tell_suppliers(order, at=at) for order in orders)
+        told = sum(forgetting.tell_suppliers(order, at=at) for order in orders) + tell_partners(offer, at=at)
         audit.record(
             organization_id=offer.organization_id, by=by, action="patient.erased", entity=f"offer:{offer.public_id}",
             at=at, customer_key=offer.customer_key, reason=f"rows:{sum(counts.values())} told:{told}",

@@ -66,6 +66,15 @@ def objects(body: dict[str, Any], name: str, *, most: int) -> list[dict[str, Any
     return value
 
 
+def references(body: dict[str, Any]) -> list[str]:
+    """A list of 1 to 1,000 references, and nothing beside it."""
+    only_keys(body, {"references"})
+    value = body.get("references")
+    if not isinstance(value, list) or not 1 <= len(value) <= 1_000:
+        raise Refused(422, "invalid", detail="references must be a list of 1 to 1000 texts")
+    return [matching({"reference": one}, "reference", REFERENCE) for one in value]
+
+
 def address(body: dict[str, Any]) -> dict[str, str]:
     """Where to ship to, inside the United States. Whatever is wrong with it, the error is `address`."""
     try:

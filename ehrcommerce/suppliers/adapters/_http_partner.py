@@ -12,10 +12,10 @@
 A partner's free text is never repeated: it becomes one of our codes, or "refused"."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from ehrcommerce.outbox.outcomes import NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
+from ehrcommerce.outbox.outcomes import Done, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
 from ehrcommerce.suppliers import last_line
 from ehrcommerce.suppliers.models import Supplier
 from ehrcommerce.wire.client import Answer, Partner, ask
@@ -64,6 +64,14 @@ class HttpPartner:
         last_line.require(self.supplier, self.sends, body)
         headers = {**self.headers(), "Content-Type": "application/json", "Idempotency-Key": idempotency_key}
         return ask(self.partner, "POST", path, headers=headers, body=body)
+
+    def told_to_forget(self, path: str, references: Sequence[str], *, idempotency_key: str) -> Outcome:
+        """What these were about was asked to be forgotten. A 409 says that a law makes them keep it: told all the same. A
+        partner without this address is told by a person."""
+        answer = self.post(path, to_bytes({"references": list(references)}), idempotency_key=idempotency_key)
+        if answer.status in (404, 405, 501):
+            return NeedsHuman("tell_by_hand")
+        return self.outcome_of(answer, lambda _: Done(), conflict=lambda _: Done())
 
     def read(self, path: str, **params: str) -> dict[str, Any] | None:
         """GET; None for 404. A read has no effect, so whatever goes wrong with it may simply be tried again."""

@@ -3,7 +3,7 @@ answer.
 
 An amount that the plan does not name stays unknown; it never becomes zero."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from ehrcommerce.outbox.handlers import NATIVE_KEY
@@ -27,6 +27,7 @@ _PLAN = {"group": "group", "plan": "plan", "rx_bin": "rxbin", "rx_pcn": "rxpcn",
 class Adapter(HttpPartner):
     capability = NATIVE_KEY
     sends: ClassVar[Mapping[str, str]] = {
+        "references": "EligibilityRequest.reference",
         "reference": "EligibilityRequest.reference", "provider_npi": "EligibilityRequest.provider_npi",
         "member_id": "CoverageFacts.member_id", "payer_id": "CoverageFacts.payer_id",
         **last_line.of(CoverageFacts, below="plan.", names={theirs: ours for ours, theirs in _PLAN.items()}),
@@ -56,6 +57,9 @@ class Adapter(HttpPartner):
         if answer.status == 503 and self.code_of(answer) == "payer_unreachable":
             return Done(facts={"answer": EligibilityAnswer("unreachable", "", {}, "payer_unreachable")})
         return self.outcome_of(answer, self._read)
+
+    def forget(self, references: Sequence[str], *, idempotency_key: str) -> Outcome:
+        return self.told_to_forget("eligibility/erasure", references, idempotency_key=idempotency_key)
 
     def _read(self, found: Mapping[str, Any]) -> Outcome:
         status, as_of = str(found["status"]), text_of(found.get("as_of"))

@@ -2,7 +2,7 @@
 name, product or specialty."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from ehrcommerce.outbox.handlers import LOOKUP
@@ -16,6 +16,7 @@ class Adapter(HttpPartner):
     capability = LOOKUP
     sends: ClassVar[Mapping[str, str]] = {
         "to": "RecipientFacts.contacts",
+        "references": "Message.reference",
         **{name: f"Message.{name}" for name in ("reference", "channel", "text", "sender", "subject", "html")},
     }
 
@@ -34,6 +35,10 @@ class Adapter(HttpPartner):
             return Refused("opted_out")
         answer = self.post(self.partner.base_url.rstrip("/"), body, idempotency_key=idempotency_key)
         return self.outcome_of(answer, lambda found: Done(reference=id_of(found["id"])))
+
+    def forget(self, references: Sequence[str], *, idempotency_key: str) -> Outcome:
+        path = f"{self.partner.base_url.rstrip('/')}/erasure"
+        return self.told_to_forget(path, references, idempotency_key=idempotency_key)
 
     def find(self, reference: str) -> bool:
         found = self.read(self.partner.base_url.rstrip("/"), reference=reference)

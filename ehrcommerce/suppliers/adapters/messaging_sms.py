@@ -6,6 +6,7 @@
   "id": "id"                 where their id stands in the answer, dots between names
   "sign": "X-Signature"      header for our HMAC-SHA256 over `timestamp.body`, in the form t=...,v1=...; "" for none
   "find": "messages?reference={reference}"   how they are asked; without it capability is `none`
+  "erasure": "messages/erasure"   where they are told whom to forget; without it a person tells them
   "callback": {"status": "status", "reference": "reference", "from": "from", "text": "text"}
 
 | answer        | outcome                                              |
@@ -18,7 +19,7 @@
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, quote, urlencode
@@ -40,7 +41,8 @@ FORM = "application/x-www-form-urlencoded"
 class Adapter(HttpPartner):
     channels: ClassVar[tuple[str, ...]] = (optouts.SMS,)
     sends: ClassVar[Mapping[str, str]] = {
-        "to": "RecipientFacts.contacts", **{name: f"Message.{name}" for name in ("text", "sender", "reference")}
+        "to": "RecipientFacts.contacts", "references": "Message.reference",
+        **{name: f"Message.{name}" for name in ("text", "sender", "reference")}
     }  # fmt: skip
 
     @property
@@ -61,6 +63,12 @@ class Adapter(HttpPartner):
                   "reference": message.reference}  # fmt: skip
         body = {theirs[one]: values[one] for one in FIELDS if theirs[one]}
         return urlencode(body).encode() if self._is_form else to_bytes(body)
+
+    def forget(self, references: Sequence[str], *, idempotency_key: str) -> Outcome:
+        path = self._option("erasure")
+        if not path:
+            return NeedsHuman("tell_by_hand")
+        return self.told_to_forget(path, references, idempotency_key=idempotency_key)
 
     @property
     def _is_form(self) -> bool:

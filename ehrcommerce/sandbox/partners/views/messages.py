@@ -28,6 +28,12 @@ def send(call: Call) -> Answer:
     return Answer(status=202, body={"id": message.public_id, "status": "queued"})
 
 
+def forget(call: Call) -> Answer:
+    """Whom some messages went to asked to be forgotten: that they went stays, to whom and what they said does not."""
+    gone = Message.objects.filter(reference__in=checks.references(call.body))
+    return Answer(body={"forgotten": gone.update(to="", subject="", text="", html="")})
+
+
 def find(call: Call) -> Answer:
     """Messages by the caller's reference: how a lost answer is found again."""
     reference = call.query.get("reference")

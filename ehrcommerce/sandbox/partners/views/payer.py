@@ -40,6 +40,12 @@ def eligibility(call: Call) -> Answer:
     return Answer(body=body)
 
 
+def forget(call: Call) -> Answer:
+    """Whom some questions were about asked to be forgotten. A plan keeps what it was asked about its own members."""
+    checks.references(call.body)
+    raise Refused(409, "kept_by_law")
+
+
 def _checked(item: dict[str, Any]) -> dict[str, Any]:
     checks.only_keys(item, {"line", "system", "code", "price_cents", "service_type"})
     for name in ("line", "system", "code"):
