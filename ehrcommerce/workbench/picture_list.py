@@ -179,6 +179,7 @@ WITHOUT: dict[str, str] = {
     "checkout/state.html:needs_helper": "only where a clinic lets helpers act; the demo's does not",
     "checkout/state.html:not_helper": "only where a clinic lets helpers act; the demo's does not",
     "checkout/state.html:private": "only where a clinic lets helpers act; the demo's does not",
+    "checkout/state.html:of_age": "only where a clinic lets helpers act, and on the day on which a patient comes of age",
     "checkout/state.html:not_yours": "only where a clinic lets helpers act; the demo's does not",
     "checkout/state.html:unproven": "only an address that is typed before the code was entered leads here",
     "checkout/state.html:contact": "offers hold a contact or a printed link: no walk through the pages leads here",

@@ -192,6 +192,14 @@ def end_due(organization_id: int, at: datetime) -> int:
     return len(due)
 
 
+def end_acting(link_id: int, *, at: datetime) -> int:
+    """Whoever acts for a patient who came of age is out with the next page."""
+    found = list(CheckoutSession.objects.filter(link_id=link_id, ended_at=None, helper__isnull=False))
+    for session in found:
+        forget(session, at)
+    return len(found)
+
+
 def forget(session: CheckoutSession, at: datetime) -> None:
     session.ended_at = at
     session.eligibility, session.quote, session.address_on_file, session.ship_to = {}, {}, {}, {}

@@ -8,7 +8,7 @@ that the patient, known by a code of their own, wrote down. Nobody types where a
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import transaction
 
@@ -56,6 +56,12 @@ def hides(offer: Offer, lines: Iterable[OfferLine]) -> bool:
     return offer.needs_helper and any(
         is_private(offer.organization, kind=line.kind, sku=line.sold_as) for line in lines
     )
+
+
+def is_grown(birth_date: str, *, on: date, organization: Organization) -> bool:
+    """Whether somebody with this birth date decides alone on that day, by the organization's age."""
+    born = date.fromisoformat(birth_date)
+    return on.year - born.year - ((on.month, on.day) < (born.month, born.day)) >= organization.adult_age
 
 
 def require(organization: Organization) -> None:

@@ -13,9 +13,11 @@ from django.db.models import F, Func, IntegerField, Q, QuerySet
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.commerce.offers import helping
 from ehrcommerce.commerce.offers.models import (
     CHANGED,
     LIVE_LINK,
+    OF_AGE,
     STANDING,
     TRIES_A_DAY,
     Contact,
@@ -65,6 +67,8 @@ class LinkView:
 
 def page_of(state: str, end_reason: str) -> str:
     """Which page answers for a link that ended; "" for one that lives. The clinic's change of the order is no newer link."""
+    if state == LinkState.REVOKED and end_reason == OF_AGE:
+        return OF_AGE
     changed = state == LinkState.SUPERSEDED and end_reason == CHANGED
     return "updated" if changed else _PAGES.get(LinkState(state), "")
 
@@ -72,13 +76,14 @@ def page_of(state: str, end_reason: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The result of one answer to "who are you?". `locked`: for good, or, after the order, `today`. `needs_helper`: the
-    patient is a minor."""
+    patient is a minor. `of_age`: the patient was one when the link was made, and is none any more; then nothing matched."""
 
     matched: bool
     tries_left: int = 0
     locked: bool = False
     today: bool = False
     needs_helper: bool = False
+    of_age: bool = False
 
 
 def url_of(link: PurchaseLink) -> str:
@@ -111,6 +116,9 @@ def answer(*, link_id: int, birth_date: str, postal_code: str = "", family_name:
     if link.state == LinkState.SENT:
         link.state, link.opened_at = LinkState.OPENED, at
     matched = _matches(link, birth_date, postal_code, family_name)
+    if matched and _is_of_age(link, birth_date, at):
+        link.save(update_fields=["state", "opened_at"])
+        return _close_of_age(link, at)
     if not matched:
         link.tries_left -= 1
         if link.tries_left == 0:
@@ -129,6 +137,8 @@ def _after_the_order(link: PurchaseLink, typed: tuple[str, str, str], at: dateti
     if link.shut_on(day):
         return Answer(matched=False, locked=True, today=True)
     matched = _matches(link, *typed)
+    if matched and _is_of_age(link, typed[0], at):
+        return _close_of_age(link, at)
     if not matched:
         link.wrong_that_day, link.wrong_at = link.wrong_on(day) + 1, at
         link.save(update_fields=["wrong_at", "wrong_that_day"])
@@ -136,6 +146,25 @@ def _after_the_order(link: PurchaseLink, typed: tuple[str, str, str], at: dateti
     _note_answer(link, matched, "locked_today" if shut else "", at)
     left = TRIES_A_DAY - link.wrong_on(day)
     return Answer(matched=matched, tries_left=left, locked=shut, today=True, needs_helper=link.offer.needs_helper)
+
+
+def _is_of_age(link: PurchaseLink, birth_date: str, at: datetime) -> bool:
+    """A minor's link whose patient came of age meanwhile. No row holds the day: it is seen when the right birth date is
+    typed."""
+    on = link.day_of(at)
+    return link.offer.needs_helper and helping.is_grown(birth_date, on=on, organization=link.organization)
+
+
+def _close_of_age(link: PurchaseLink, at: datetime) -> Answer:
+    """Whoever acted for the patient does so no more, and the code would go to a contact that the clinic chose for the parent.
+    So the link opens for nobody; the clinic sends the patient one of their own."""
+    end(link=link, state=LinkState.REVOKED, reason=OF_AGE, by=audit.system("link"), at=at)
+    audit.record(
+        organization_id=link.organization_id, by=Actor("patient", str(link.public_id)), action="link.answered",
+        entity=f"link:{link.public_id}", at=at, purpose="identity", outcome="refused", reason=OF_AGE,
+        customer_key=link.offer.customer_key,
+    )  # fmt: skip
+    return Answer(matched=False, tries_left=link.tries_left, of_age=True)
 
 
 def _note_answer(link: PurchaseLink, matched: bool, reason: str, at: datetime) -> None:

@@ -196,6 +196,7 @@ class Helper(models.Model):
 
 # Why a link ended whose order was changed in the chart: the clinician may send the new version.
 CHANGED = "order_changed"
+OF_AGE = "of_age"  # the patient was a minor when the link was made
 # Why a link ended that nobody opened: the patient said yes to such orders before.
 STANDING = "standing_yes"
 

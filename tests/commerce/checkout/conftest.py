@@ -25,6 +25,7 @@ from tests import factories
 from tests.commerce.checkout.doubles import Chart, Outside
 
 BORN = {"month": "3", "day": "14", "year": "1968"}
+CHILD = {**BORN, "year": "2015"}
 PHONE, EMAIL = ContactPoint("phone", "+12065550142", "mobile"), ContactPoint("email", "cy@mail.example")
 HTML = Any
 
@@ -39,12 +40,13 @@ class Shop:
 
     def offer(
         self, *items: tuple[str, OrderedItem], contacts: tuple[ContactPoint, ...] = (PHONE, EMAIL), language: str = "en",
-        needs_helper: bool = False,
+        needs_helper: bool = False, born: str = "",
     ) -> PurchaseLink:  # fmt: skip
-        """A link for these products, sent to the first contact."""
+        """A link for these products, sent to the first contact. Who needs a helper is a child."""
+        born = born or ("2015-03-14" if needs_helper else "1968-03-14")
         key = "customer-cy"
         recipient = RecipientFacts(
-            customer_key=key, birth_digest=identity_digest("birth", key, "1968-03-14"),
+            customer_key=key, birth_digest=identity_digest("birth", key, born),
             family_digest=identity_digest("family", key, "Rivera"),
             postal_digest=identity_digest("postal", key, "98101"),
             contacts=contacts, language=language, needs_helper=needs_helper,
@@ -127,7 +129,11 @@ class Cy:
         return self.browser.post(path, values)
 
     def answer(self, **changes: str) -> HTML:
-        return self.post(self.address, **{**BORN, **changes})
+        return self.post(self.address, **{**self.born, **changes})
+
+    @property
+    def born(self) -> dict[str, str]:
+        return BORN
 
     def prove(self) -> HTML:
         assert self.answer().status_code == 302

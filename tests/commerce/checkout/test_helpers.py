@@ -17,7 +17,7 @@ from ehrcommerce.commerce.offers.services import NobodyToRecognize
 from ehrcommerce.disclosure import consent_export, receipts
 from ehrcommerce.disclosure.models import Consent
 from ehrcommerce.vault import walls
-from tests.commerce.checkout.conftest import BORN, EMAIL, HTML, METER, METFORMIN, PHONE, Cy, Shop, words
+from tests.commerce.checkout.conftest import BORN, CHILD, EMAIL, HTML, METER, METFORMIN, PHONE, Cy, Shop, words
 from tests.commerce.checkout.screens import SITE, phone
 
 DEE = {"acts": "helper", "helper_name": "Dee Rivera", "relation": "parent"}
@@ -29,6 +29,12 @@ class Dee(Cy):
     """Who acts for Cy, on a phone of their own."""
 
     says: dict[str, str] = field(default_factory=lambda: dict(DEE))
+    child: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def born(self) -> dict[str, str]:
+        """Of whom this one acts for."""
+        return self.child or (CHILD if self.link.offer.needs_helper else BORN)
 
     def prove(self) -> HTML:
         assert self.answer(**self.says).status_code == 302
@@ -321,7 +327,7 @@ def test_the_pages_fit_a_phone_in_both_languages(shop: Shop, browser: Browser, l
     pages: dict[str, Any] = {
         "who": dee.get(f"{dee.address}?lang={language}").content,
         "wrong": dee.browser.post(f"{dee.address}?lang={language}", {"acts": "helper"}).content,
-        "minor": dee.browser.post(f"{dee.address}?lang={language}", {**BORN, "acts": "patient"}).content,
+        "minor": dee.browser.post(f"{dee.address}?lang={language}", {**CHILD, "acts": "patient"}).content,
     }  # fmt: skip
     dee.choose()
     pages["price"] = dee.get(f"/c/price/?lang={language}").content

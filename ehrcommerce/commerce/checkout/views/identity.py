@@ -31,7 +31,7 @@ from ehrcommerce.commerce.checkout.views.guards import (
 )
 from ehrcommerce.commerce.offers import helping, links
 from ehrcommerce.commerce.offers.links import LinkView
-from ehrcommerce.commerce.offers.models import Helper, Offer
+from ehrcommerce.commerce.offers.models import OF_AGE, Helper, Offer
 from ehrcommerce.vault import walls
 
 # A finished link still opens its order, after the same questions.
@@ -72,6 +72,9 @@ def _answer(request: HttpRequest, found: LinkView) -> HttpResponse:
             link_id=found.pk, birth_date=given["birth_date"], postal_code=given.get("postal_code", ""),
             family_name=given.get("family_name", ""), at=at,
         )  # fmt: skip
+        if result.of_age:
+            services.end_acting(found.pk, at=at)
+            return state_page(request, OF_AGE, clinic=found, status=410, completed=found.page == "completed")
         if result.matched and form.is_helper:
             return _begin_for(request, found, given, result.needs_helper)
         if result.matched and result.needs_helper:
