@@ -26,6 +26,7 @@ TITLES = {
     "fulfillment.return": "A parcel that came back",
     "fulfillment.recheck": "Read the chart again after a change",
     "fulfillment.notify": "Message to the patient",
+    "fulfillment.untold": "News of the order did not reach the patient",
     "chart.report": "Report to the chart",
     "ehr.automatic": "What a rule does by itself",
     "ehr.refill": "The next fill of a medicine",
@@ -117,6 +118,8 @@ REMEDIES = {
     "return_to_decide": "A parcel came back. On the order's page: give money back, or send it again.",
     "message_bounced": "The message did not arrive: wrong number or address. The clinic sees it beside the link and can send it"
     " another way. Tell it.",
+    "status_bounced": "A message about the order did not arrive: wrong number or address. Call the patient and say how the order"
+    " stands. Then close this.",
     "parcel_in_trouble": "The carrier says that the parcel does not arrive. Ask it. On the order's page: send it again, or give"
     " money back.",
     "replacement_asked": "The parcel does not arrive, and the patient asks for a new one. On the order's page: send it again.",

@@ -23,12 +23,14 @@ class FulfillmentConfig(AppConfig):
             report,
             returning,
             tracking,
+            untold,
         )
         from ehrcommerce.commerce.fulfillment import chores as work
         from ehrcommerce.commerce.orders import signals
         from ehrcommerce.disclosure import retention
         from ehrcommerce.outbox import chores, handlers
         from ehrcommerce.policy.keeping import CONTACT_KEPT, OFFER, SHIP_KEPT, SKELETON
+        from ehrcommerce.suppliers import messages
 
         for handler in (
             dispatch.Dispatch,
@@ -45,12 +47,14 @@ class FulfillmentConfig(AppConfig):
             tracking.LookAtParcel,
             answering.Answering,
             returning.Returned,
+            untold.Untold,
         ):
             handlers.register(handler())
         from ehrcommerce.accounts import whom as contacts
         from ehrcommerce.commerce.fulfillment import whom
 
         contacts.register(whom.supplier_of)
+        messages.told.connect(untold.heard, dispatch_uid="fulfillment")
         signals.authorized.connect(receivers.on_authorized, dispatch_uid="fulfillment")
         signals.cancel_wanted.connect(receivers.on_cancel_wanted, dispatch_uid="fulfillment")
         signals.stopped.connect(receivers.on_stopped, dispatch_uid="fulfillment")

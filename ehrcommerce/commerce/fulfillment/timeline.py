@@ -27,6 +27,7 @@ PARCEL_KINDS = (
     "fulfillment.doubles",
     "fulfillment.return",
 )
+ORDER_KINDS = ("fulfillment.recheck", "fulfillment.untold")
 ANSWER_KIND = "fulfillment.answer"
 # What returns by itself as long as a parcel is on its way: no sign of trouble.
 ROUTINE = "fulfillment.track"
@@ -60,7 +61,7 @@ def effects_of(order: Order) -> QuerySet[Effect]:
         | Q(kind__in=PAYMENT_KINDS, subject__in=payments)
         | Q(kind__in=PARCEL_KINDS, subject__in=parcels)
         | Q(kind=ANSWER_KIND, subject__in=asked)
-        | Q(kind="fulfillment.recheck", subject=order_id)
+        | Q(kind__in=ORDER_KINDS, subject=order_id)
         | Q(kind="fulfillment.notify", subject__in=news)
         | Q(kind="chart.report", subject__in=reports),
         organization_id=order.organization_id,
@@ -87,7 +88,7 @@ def order_of(effect: Effect) -> Order | None:
         return orders.filter(fulfillments__questions__public_id=subject).first()
     if effect.kind == "chart.report":
         return orders.filter(lines__public_id=subject).first()
-    if effect.kind == "fulfillment.recheck" or effect.subject.startswith("o:"):
+    if effect.kind in ORDER_KINDS or effect.subject.startswith("o:"):
         return orders.filter(public_id=subject).first()
     return orders.filter(fulfillments__public_id=subject).first()
 
