@@ -171,7 +171,7 @@ class SupplierAdmin(TwoPeople):
     list_filter = ["port", "active"]
     list_select_related = ["health"]
     ordering = ["port", "name"]
-    readonly_fields = ["agreement", "how_it_goes", "our_certificate"]
+    readonly_fields = ["agreement", "how_it_goes", "our_certificate", "calls_us_at"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         may = self.has_change_permission(request)
@@ -180,7 +180,7 @@ class SupplierAdmin(TwoPeople):
         return [
             (None, {"fields": [("name", "phone"), ("port", "active"), "agreement", "how_it_goes"]}),
             ("When it is in trouble", {"fields": [("owner", "escalation"), "runbook_url"]}),
-            ("How it is reached", {"fields": ["base_url", ("adapter", "at_once"), *keys]}),
+            ("How it is reached", {"fields": ["base_url", ("adapter", "at_once"), *keys, "calls_us_at"]}),
             ("Certificates", {"classes": ["collapse"], "fields": [
                 ("ca_file", "client_certificate"), "ca_pem", "our_certificate", *pems, "callback_certificates"]}),
             ("By kind of partner", {"classes": ["collapse"], "fields": [
@@ -192,6 +192,12 @@ class SupplierAdmin(TwoPeople):
     def how_it_goes(self, supplier: Supplier) -> str:
         health = getattr(supplier, "health", None)
         return said_of(health) if health else "Not called yet."
+
+    @admin.display(description="it calls us at")
+    def calls_us_at(self, supplier: Supplier) -> str:
+        if not supplier.pk:
+            return "Save first."
+        return f"{settings.BASE_URL}{supplier.callback_path}" if supplier.callback_path else "It does not call us."
 
     @admin.display(description="our client certificate")
     def our_certificate(self, supplier: Supplier) -> str:

@@ -68,6 +68,12 @@ class Supplier(models.Model):
         """Its name in the agreement registry."""
         return f"supplier:{self.public_id}"
 
+    @property
+    def callback_path(self) -> str:
+        """Where it calls us, below our own address; "" where it has nothing to tell."""
+        room = {Port.PAYMENT: "payment", Port.MESSAGING: "message", Port.ELIGIBILITY: ""}.get(Port(self.port), "supplier")
+        return f"/hooks/{room}/{self.public_id}/" if room else ""
+
     def serves(self, state: str) -> bool:
         return not self.licensed_states or state.upper() in {
             part.strip().upper() for part in self.licensed_states.split(",")
