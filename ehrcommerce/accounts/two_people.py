@@ -35,6 +35,22 @@ class TwoPeople(BackOffice):
         if held:
             self.propose(request, obj, held)
 
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
+        """What was saved, without what waits; noted for the sentence above the page."""
+        done = super().construct_change_message(request, form, formsets, add)
+        request.saved_something = bool(done)  # type: ignore[attr-defined]
+        return done
+
+    def message_user(
+        self, request: HttpRequest, message: Any, level: Any = messages.INFO, *args: Any, **more: Any
+    ) -> None:
+        """Beside something that waits, "changed successfully" would say what has not happened."""
+        if level == messages.SUCCESS and getattr(request, "waits", False):
+            if not getattr(request, "saved_something", False):
+                return
+            message = "The rest was saved."
+        super().message_user(request, message, level, *args, **more)
+
     def _hold(self, obj: Any, before: Any) -> dict[str, Any]:
         """Take off the row what must wait, and return it."""
         on = getattr(obj, self.switch)
@@ -52,6 +68,7 @@ class TwoPeople(BackOffice):
         self, request: HttpRequest, row: Any, values: Mapping[str, Any], diff: approvals.Diff | None = None
     ) -> None:
         """Let it wait for a second person, and say so."""
+        request.waits = True  # type: ignore[attr-defined]
         fresh = self.model._default_manager.get(pk=row.pk)
         told = diff if diff is not None else [shown(fresh, name, value) for name, value in values.items()]
         try:
@@ -63,7 +80,10 @@ class TwoPeople(BackOffice):
             self.message_user(request, str(type(problem).__doc__), messages.ERROR)
             return
         names = ", ".join(label for label, _, _ in told)
-        self.message_user(request, f"Waits for a second person, under Proposed changes: {names}.", messages.WARNING)
+        self.message_user(
+            request, f"Waits for a second person, under Proposed changes: {names}. Until then it stays as it was.",
+            messages.WARNING,
+        )  # fmt: skip
 
 
 SECRET_FIELDS = {

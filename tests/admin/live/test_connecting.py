@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tests.journeys.charts import new_chart
 from tests.journeys.visitor import Page
 
 SECONDS = 300
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "connect-an-ehr.md"
 LIST = "/admin/ehr/ehrconnection/"
 # Ours -> the sandbox's own word for a vendor's manners.
 VENDORS = {
@@ -87,6 +89,7 @@ def test_an_administrator_connects_an_ehr_with_the_page_alone(cleo: Cleo, dara: 
     assert saved.path == LIST, saved.text[:900]
     # A second person lets it be switched on.
     assert "Waits for a second person" in saved.text
+    assert "changed successfully" not in saved.text
     assert "Approved, and done" in approve(dara).text
     # 5. Test connection, then launch.
     page = cleo.visitor.submit(cleo.see(change), "/test/")
@@ -100,6 +103,51 @@ def test_an_administrator_connects_an_ehr_with_the_page_alone(cleo: Cleo, dara: 
     assert re.match(r"/ehr/c/[\w-]+/", page.path), page.text[:600]
     assert chart.family in page.text
     assert time.monotonic() - began < SECONDS
+
+
+def given(page: str, name: str) -> str:
+    """What the demo's steps say to enter: the code after this name."""
+    found = re.search(rf"{name} `([^`]+)`", page)
+    assert found, name
+    return found[1]
+
+
+@pytest.mark.smart("L6")
+def test_the_demo_s_steps_of_the_page_lead_to_a_chart(cleo: Cleo, dara: Cleo, ada: Ada) -> None:
+    """Word by word: names, addresses and users are read from the page."""
+    steps = PAGE.read_text().partition("## Try it in the demo")[2].partition("\n## ")[0]
+    live, base = cleo.live, given(steps, "FHIR address").replace("http://localhost:8701", cleo.live.sandbox_url)
+    slug, client_id, wish = (
+        given(steps, "short name"),
+        given(steps, "client id"),
+        {"vendor": given(steps, "vendor").lower()},
+    )
+    page = cleo.see(f"{LIST}add/")
+    wish |= {"name": given(steps, "name"), "slug": slug, "fhir_base": base, "client_id": client_id}
+    page = cleo.visitor.submit(page, "/add/", values={**wish, "enabled": []})
+    assert page.path.endswith("/test/"), page.text[:600]
+    (record,) = {unescape(link) for link in page.links if "/agreement/add/?" in link}
+    form = cleo.visitor.get(f"{live.app_url}{record}")
+    done = cleo.visitor.submit(
+        form, "/agreement/add/", document="folder 7", effective=time.strftime("%Y-%m-%d", time.gmtime()),
+        signed_off_by="Cleo", services=["all"], document_sha256="5f" * 32, breach_contact="+1 555 0100",
+    )  # fmt: skip
+    assert "in force." in put_in_force(cleo, done).text
+    change = page.path.removesuffix("test/") + "change/"
+    form = cleo.see(change)
+    saved = cleo.visitor.submit(form, "", values=values_of(form, enabled="on", standalone="on"))
+    assert "Waits for a second person, under Proposed changes" in saved.text
+    assert "The rest was saved." in saved.text
+    start = given(steps, "Open").replace("http://127.0.0.1:8700", live.app_url)
+    assert "L-OFF" in ada.visitor.get(start).text
+    assert dara.username == given(steps, "demo is the user")
+    assert "Approved, and done" in approve(dara).text
+    found = sentences(cleo.visitor.submit(cleo.see(change), "/test/"))
+    assert {code: one for code, one in found.items() if one[0] == "error"} == {}
+    page = ada.visitor.get(start)
+    page = ada.visitor.submit(page, "login", username=given(steps, "sandbox as"), password=given(steps, "the password"))
+    page = ada.visitor.submit(page, "pick", patient=re.findall(r'name="patient" value="([^"]+)"', page.body)[0])
+    assert re.match(r"/ehr/c/[\w-]+/", page.path), page.text[:600]
 
 
 def put_in_force(cleo: Cleo, listing: Page) -> Page:
