@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 
-from ehrcommerce.sandbox.ehr import answers, fhir_json, fhir_store
+from ehrcommerce.sandbox.ehr import answers, fhir_include, fhir_json, fhir_store
 from ehrcommerce.sandbox.ehr.fhir_views import FHIR_JSON
 from ehrcommerce.sandbox.ehr.seeding import DEMO_SCOPES
 from ehrcommerce.sandbox.ehr.surroundings import here
@@ -142,7 +142,7 @@ def _statement() -> HttpResponse:
         "implementation": {"description": "Sandbox EHR", "url": here().fhir_base},
         "fhirVersion": here().knobs["fhir_version"],
         "format": ["application/fhir+json"],
-        "rest": [{"mode": "server", "security": _security(), "resource": _resources()}],
+        "rest": [{"mode": "server", "security": _security(), "resource": _resources(), **_of_the_whole()}],
     }
     changed = {**statement, **here().filled(here().knobs["metadata"])}
     kept = {name: value for name, value in changed.items() if value is not None}
@@ -183,9 +183,21 @@ def _resources() -> list[dict[str, Any]]:
             "versioning": "versioned-update",
             "conditionalCreate": True,
             "searchParam": params + ([{"name": "patient", "type": "reference"}] if _has_patient(kind) else []),
+            **_included(kind),
         }
         for kind in sorted(fhir_store.TYPES.difference(here().knobs["absent_types"]))
     ]
+
+
+def _of_the_whole() -> dict[str, Any]:
+    """Batches, where they are answered."""
+    return {"interaction": [{"code": "batch"}]} if here().knobs["batch"] == "honor" else {}
+
+
+def _included(kind: str) -> dict[str, Any]:
+    """What a search brings along, where `_include` is honored."""
+    names = [name for name in fhir_include.ELEMENT_OF if name.startswith(f"{kind}:")]
+    return {"searchInclude": names} if names and here().knobs["include"] == "honor" else {}
 
 
 def _has_patient(kind: str) -> bool:

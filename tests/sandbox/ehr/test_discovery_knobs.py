@@ -124,3 +124,13 @@ def test_keys_rotate(ehr: SmartClient) -> None:
     assert ahead["kid"] not in [key["kid"] for key in before]
     assert ahead["kid"] in [key["kid"] for key in after]
     assert first["kid"] not in [key["kid"] for key in after]
+
+
+@pytest.mark.parametrize("manner", ["honor", "refuse"])
+def test_the_statement_lists_includes_and_batches_as_they_are_answered(ehr: SmartClient, manner: str) -> None:
+    """Who is connected by its words must neither be warned of what works nor promised what does not."""
+    odd = ehr.at(batch=manner, include="honor" if manner == "honor" else "ignore")
+    (rest,) = requests.get(f"{odd.fhir}/metadata", timeout=10).json()["rest"]
+    (orders,) = [one for one in rest["resource"] if one["type"] == "MedicationRequest"]
+    assert ("MedicationRequest:medication" in orders.get("searchInclude", [])) is (manner == "honor")
+    assert ({"code": "batch"} in rest.get("interaction", [])) is (manner == "honor")
