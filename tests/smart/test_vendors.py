@@ -9,10 +9,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from ehrcommerce.audit.models import AuditEvent
-from ehrcommerce.ehr import checking, presets, references, sessions
+from ehrcommerce.ehr import checking, client_app, discovery, presets, references, sessions, smart
 from ehrcommerce.ehr.access import backend_access
 from ehrcommerce.ehr.chart import EhrChart
 from ehrcommerce.ehr.connection_form import ConnectionForm
+from ehrcommerce.ehr.errors import SessionOver
 from ehrcommerce.ehr.models import EhrConnection
 from ehrcommerce.vault import walls
 from ehrcommerce.workbench.rotation import rotating
@@ -142,10 +143,15 @@ def test_the_preset_launches_lists_every_prescription_and_lasts(make_ehr: Make, 
     assert "may be incomplete" not in shown
     session = ehr.session()
     assert session is not None
-    assert session.refresh_token
+    # The launcher gives refresh tokens by offline_access alone, which no feature here needs (A8): its launch ends in time.
+    assert bool(session.refresh_token) is (vendor != "smart_launcher")
     with walls.organization(ehr.clinic.pk):
         before, session.token_expires_at = session.access_token, timezone.now()
         session.save()
+        if not session.refresh_token:
+            with pytest.raises(SessionOver):
+                sessions.bearer(session, at=timezone.now())
+            return
         assert sessions.bearer(session, at=timezone.now()) != before
     assert "Vendorly" in ehr.page(f"/ehr/c/{session.launch_key}/")
 
@@ -193,6 +199,51 @@ def test_oracle_s_second_identity_provider_signs_in_once_it_is_listed(make_ehr: 
     assert answer.status_code == 502, words(answer)
     ehr.row(more_issuers=first.partition("/oidc/")[0] + other)
     ehr.open(patient=patient, knobs={"issuer": other})
+
+
+# -------------------------------------------------------------------------------------------------- what one vendor wants
+@pytest.mark.smart("V3", "L4")
+def test_athenahealth_wants_the_audience_with_or_without_fhir_as_its_site_has_it(make_ehr: Make) -> None:
+    ehr, _ = made(make_ehr, "athenahealth")
+    patient = patient_of("athenahealth")
+    ehr.turn(aud_check="without_fhir")
+    answer = ehr.launch(patient=patient)
+    assert (answer.status_code, "C-SETUP" in words(answer)) == (502, True), words(answer)
+    ehr.row(aud_override=ehr.base.removesuffix("/fhir"))
+    assert "Vendorly" in ehr.page(patient=patient)
+
+
+@pytest.mark.smart("V3")
+def test_athenahealth_counts_token_requests_of_all_launches_and_one_too_many_is_said(make_ehr: Make) -> None:
+    ehr, _ = made(make_ehr, "athenahealth")
+    assert ehr.profile["knobs"]["rate_limit"]["token"]["requests"] == 50
+    ehr.turn(rate_limit={"token": {"requests": 2, "seconds": 60, "status": 429, "retry_after": 30}})
+    patient = patient_of("athenahealth")
+    assert [ehr.launch(patient=patient).status_code for _ in range(2)] == [303, 303]
+    answer = ehr.launch(patient=patient)
+    assert (answer.status_code, "C-BUSY" in words(answer)) == (502, True), words(answer)
+
+
+@pytest.mark.smart("V3")
+def test_athenahealth_knows_order_and_plan_and_is_asked_for_nothing_else(make_ehr: Make) -> None:
+    """Without the preset's parameter the same EHR refuses the search: the profile enforces it."""
+    ehr, names = made(make_ehr, "athenahealth")
+    patient = patient_of("athenahealth")
+    assert all(name in ehr.page(patient=patient) for name in names)
+    ehr.row(search_parameters={"MedicationRequest": "intent=order,proposal"})
+    shown = ehr.page(patient=patient)
+    assert not [name for name in names if name in shown]
+
+
+@pytest.mark.smart("V4", "K6")
+def test_eclinicalworks_own_access_lives_five_minutes(make_ehr: Make) -> None:
+    ehr, _ = made(make_ehr, "eclinicalworks", client_auth="private_key_jwt")
+    with walls.organization(ehr.clinic.pk):
+        answer = smart.client_credentials(
+            client_app.of(ehr.connection), partner=discovery.connection_partner(ehr.connection),
+            scope="system/Patient.read", token_endpoint=discovery.configuration(ehr.connection).token_endpoint,
+        )  # fmt: skip
+    assert answer.expires_in_s == 300
 
 
 # ------------------------------------------------------------------------------------------------- without a clinician

@@ -47,7 +47,7 @@ class SmartTokens(BearerTokenGenerator):  # type: ignore[misc]  # Authlib comes 
         include_refresh_token: bool = True,
     ) -> dict[str, Any]:
         """Authlib asks."""
-        wanted = include_refresh_token and scopes.wants_refresh(scope or "")
+        wanted = include_refresh_token and scopes.wants_refresh(scope or "", here().knobs["refresh_scopes"])
         token: dict[str, Any] = super().generate(grant_type, client, user, scope, expires_in, wanted)
         return token
 
@@ -58,6 +58,8 @@ def _opaque(**_: Any) -> str:
 
 def _life_s(client: Client, grant_type: str) -> int:
     turned = here().knobs["token_life_s"]
+    if grant_type == "client_credentials" and here().knobs["backend_life_s"] is not None:
+        turned = here().knobs["backend_life_s"]
     return int(settings.TOKEN_LIFE_S if turned is None else turned)
 
 

@@ -1,6 +1,6 @@
 """What other EHRs demand of a request before they answer it: parameters that must be there, or must not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ehrcommerce.sandbox.ehr.fhir_errors import FhirRefusal, NotAllowed, NotFound
@@ -22,6 +22,7 @@ def check(ask: Ask, knobs: Mapping[str, Any]) -> None:
         raise NotAllowed("Writing is not offered.")
     if posted_search or (ask.method == "GET" and len(parts) == 1):
         _check_search(parts[0], {name.partition(":")[0] for name, _ in ask.params}, knobs)
+        _check_values(parts[0], ask.params, knobs)
 
 
 def _check_search(kind: str, names: set[str], knobs: Mapping[str, Any]) -> None:
@@ -36,3 +37,11 @@ def _check_search(kind: str, names: set[str], knobs: Mapping[str, Any]) -> None:
     known = knobs["search_params"].get(kind)
     if known is not None and knobs["unknown_params"] == "refuse" and (strange := names - set(known) - FREE):
         raise FhirRefusal(f"Unknown search parameters: {', '.join(sorted(strange))}.")
+
+
+def _check_values(kind: str, params: Iterable[tuple[str, str]], knobs: Mapping[str, Any]) -> None:
+    """Values that this EHR alone knows of a parameter."""
+    known: Mapping[str, list[str]] = knobs["param_values"].get(kind, {})
+    for name, value in params:
+        if name in known and (strange := set(value.split(",")) - set(known[name])):
+            raise FhirRefusal(f"{kind}: {name} knows {' and '.join(known[name])}, not {', '.join(sorted(strange))}.")

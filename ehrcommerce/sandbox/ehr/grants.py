@@ -43,7 +43,8 @@ class SmartAudience:
     def validate_audience(self, grant: Any, redirect_uri: str) -> None:
         """Exactly the FHIR base, unless the knob `aud_check` is more generous."""
         said, policy = grant.request.payload.datalist.get("aud", []), here().knobs["aud_check"]
-        fitting = [here().fhir_base] + ([f"{here().fhir_base}/"] if policy == "slash_ok" else [])
+        base = here().fhir_base.removesuffix("/fhir") if policy == "without_fhir" else here().fhir_base
+        fitting = [base] + ([f"{base}/"] if policy == "slash_ok" else [])
         if policy != "off" and said not in [[each] for each in fitting]:
             raise InvalidRequestError("aud is the FHIR base address of this server.")
 

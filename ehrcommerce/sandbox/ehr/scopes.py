@@ -5,12 +5,11 @@ dropped and the plain scope granted, as a server without them does.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 RESOURCE_SCOPE = re.compile(r"(patient|user|system)/([A-Za-z]+|\*)\.(read|write|\*|(?=[cruds])c?r?u?d?s?)(?:\?.*)?")
 V1_LETTERS = {"read": "rs", "write": "cud", "*": "cruds"}
-REFRESH_SCOPES = frozenset({"online_access", "offline_access"})
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,6 @@ def without_level(scope: str, level: str) -> str:
     return " ".join(word for word in scope.split() if not word.startswith(f"{level}/"))
 
 
-def wants_refresh(scope: str) -> bool:
-    """Whether a refresh token goes with it."""
-    return not REFRESH_SCOPES.isdisjoint(scope.split())
+def wants_refresh(scope: str, by: Iterable[str]) -> bool:
+    """Whether a refresh token goes with it: `by` are the scopes by which this EHR gives one."""
+    return not set(by).isdisjoint(scope.split())
