@@ -4,12 +4,17 @@ cookie of their own (an answer of another EHR) is no alert: it would hide a real
 
 import logging
 from datetime import datetime, timedelta
+from urllib.parse import urlsplit
 
+from django.db import connection as database
 from django.db import transaction
 from django.db.models import Q
 
 from ehrcommerce.audit import services as audit
+from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.audit.services import Actor
+from ehrcommerce.ehr.errors import UnknownIssuer
+from ehrcommerce.ehr.issuers import canonical_iss
 from ehrcommerce.ehr.models import ChartReference, EhrConnection
 from ehrcommerce.vault import walls
 
@@ -18,7 +23,7 @@ logger = logging.getLogger(__name__)
 ISSUER, ENDPOINT, KEYS = "issuer_changed", "endpoint_changed", "key_address_changed"
 TENANT, CLIENT, WRITTEN_ELSEWHERE = "tenant_changed", "client_refused", "written_elsewhere"
 STALE, QUIET, OTHER, UNUSUAL = "old_versions", "no_news", "other_subscription", "unusually_quiet"
-MIXED_UP_EVERY = timedelta(hours=1)
+MIXED_UP_EVERY, STRANGER_EVERY = timedelta(hours=1), timedelta(minutes=5)
 # What each word means, for the page that shows it; the gravest first.
 SENTENCES = {
     ISSUER: "The EHR gives another issuer than the one recorded. Launches are refused.",
@@ -92,6 +97,23 @@ def clear(connection: EhrConnection, *, by: Actor, at: datetime, unpin: bool = F
             entity=f"connection:{connection.public_id}", reason=f"{word} unpinned" if unpinned else word,
         )  # fmt: skip
     connection.refresh_from_db()
+
+
+def note_stranger(iss: str, at: datetime) -> None:
+    """H3: the audit row of a launch by an EHR that is not registered, where its host belongs to somebody here, or there is
+    but one organization. Once in five minutes for each, since anybody can send as many as they like; nothing of what came
+    stands in it."""
+    with database.cursor() as cursor:
+        cursor.execute("SELECT * FROM ehrc_organizations_of_stranger(%s)", [urlsplit(canonical_iss(iss)).netloc])
+        heard = [int(row[0]) for row in cursor.fetchall()]
+    for organization_id in heard:
+        with walls.organization(organization_id), transaction.atomic():
+            known = AuditEvent.objects.filter(action="launch.refused", reason=UnknownIssuer.code, at__gt=at - STRANGER_EVERY)
+            if not known.exists():
+                audit.record(
+                    organization_id=organization_id, by=audit.system("launch"), action="launch.refused", at=at,
+                    entity="connection:unknown", outcome="refused", reason=UnknownIssuer.code,
+                )  # fmt: skip
 
 
 def first_mixed_up(connection: EhrConnection, at: datetime) -> bool:

@@ -55,6 +55,7 @@ class Expected:
     fhir_base: str
     fhir_user_policy: str = REQUIRED
     access_token: str = field(default="", repr=False)
+    code: str = field(default="", repr=False)
 
 
 class _Registry(JWSRegistry):
@@ -81,7 +82,8 @@ def read_id_token(
     if "crit" in header:
         raise BadIdentity  # RFC 7515, section 4.1.11: nothing that must be understood is understood here
     claims = verified(token, alg, keys_for(kid))
-    _check_hash(claims, alg, expected.access_token)
+    _check_hash(claims, "at_hash", alg, expected.access_token)
+    _check_hash(claims, "c_hash", alg, expected.code)
     _check_parties(claims, expected)
     _check_times(claims, now_s)
     _check_nonce(claims, expected)
@@ -150,13 +152,13 @@ def _check_parties(claims: dict[str, Any], expected: Expected) -> None:
         raise BadIdentity
 
 
-def _check_hash(claims: dict[str, Any], alg: str, access_token: str) -> None:
-    """OpenID Connect Core, section 3.1.3.6: `at_hash`, where it is there, fits the access token that came with it."""
-    if "at_hash" not in claims or not access_token:
+def _check_hash(claims: dict[str, Any], name: str, alg: str, whole: str) -> None:
+    """OpenID Connect Core, sections 3.1.3.6 and 3.3.2.11: `at_hash` and `c_hash`, where they are there, fit the access
+    token that came along and the code that was exchanged for it."""
+    if name not in claims or not whole:
         return
-    digest = hashlib.new(f"sha{alg[-3:]}", access_token.encode()).digest()
-    fits = urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
-    if claims["at_hash"] != fits:
+    digest = hashlib.new(f"sha{alg[-3:]}", whole.encode()).digest()
+    if claims[name] != urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode():
         raise BadIdentity
 
 

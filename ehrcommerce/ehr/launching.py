@@ -285,11 +285,12 @@ def finish(connection: EhrConnection, attempt: LaunchAttempt, answer: Returned, 
         token_endpoint=published.token_endpoint, code=answer.code, code_verifier=attempt.code_verifier,
         requested=attempt.scope or _wanted(connection, published, standalone=not attempt.launch),
     )  # fmt: skip
+    expected = _expected(connection, attempt, token, issuers, answer.code)
     if not token.patient:
-        raise _why_no_patient(connection, published, attempt, token, issuers, at)
+        raise _why_no_patient(connection, published, token, expected, at)
     if not token.id_token:
         raise BadIdentity
-    who = _identity(connection, published, attempt, token, issuers, at)
+    who = _identity(connection, published, token, expected, at)
     if who.patient not in ("", token.patient):
         raise BadIdentity
     users.require_let_in(connection, who)
@@ -303,31 +304,34 @@ def finish(connection: EhrConnection, attempt: LaunchAttempt, answer: Returned, 
         )  # fmt: skip
 
 
+def _expected(
+    connection: EhrConnection, attempt: LaunchAttempt, token: TokenAnswer, issuers: tuple[str, ...], code: str
+) -> identity.Expected:
+    return identity.Expected(
+        issuers=issuers, client_id=connection.client_id, nonce=attempt.nonce, nonce_policy=connection.nonce_policy,
+        algorithms=identity.allowed(connection.id_token_algs), fhir_base=connection.fhir_base,
+        fhir_user_policy=connection.fhir_user_policy, access_token=token.access_token, code=code,
+    )  # fmt: skip
+
+
 def _identity(
-    connection: EhrConnection, published: SmartConfiguration, attempt: LaunchAttempt, token: TokenAnswer,
-    issuers: tuple[str, ...], at: datetime,
-) -> Identity:  # fmt: skip
+    connection: EhrConnection, published: SmartConfiguration, token: TokenAnswer, expected: identity.Expected, at: datetime
+) -> Identity:
     return identity.read_id_token(
-        token.id_token, now_s=at.timestamp(), keys_for=lambda kid: discovery.keys_for(connection, published, kid=kid),
-        expected=identity.Expected(
-            issuers=issuers, client_id=connection.client_id, nonce=attempt.nonce,
-            nonce_policy=connection.nonce_policy, algorithms=identity.allowed(connection.id_token_algs),
-            fhir_base=connection.fhir_base, fhir_user_policy=connection.fhir_user_policy,
-            access_token=token.access_token,
-        ),
+        token.id_token, now_s=at.timestamp(), expected=expected,
+        keys_for=lambda kid: discovery.keys_for(connection, published, kid=kid),
     )  # fmt: skip
 
 
 def _why_no_patient(
-    connection: EhrConnection, published: SmartConfiguration, attempt: LaunchAttempt, token: TokenAnswer,
-    issuers: tuple[str, ...], at: datetime,
-) -> LaunchRefused:  # fmt: skip
+    connection: EhrConnection, published: SmartConfiguration, token: TokenAnswer, expected: identity.Expected, at: datetime
+) -> LaunchRefused:
     """T7: no chart, no launch. An EHR that names the user and never the patient is told from a launch outside of a
     chart as well as can be: by a sound id_token."""
     if not token.id_token:
         return NoPatient()
     try:
-        _identity(connection, published, attempt, token, issuers, at)
+        _identity(connection, published, token, expected, at)
     except NotAClinician:
         return PatientNotNamed()
     except LaunchRefused:

@@ -64,7 +64,7 @@ def start(
         organization_id=connection.organization_id, connection=connection, user=user, launch_key=launch_key,
         access_token=answer.access_token, refresh_token=answer.refresh_token, scope=answer.scope,
         patient=answer.patient,
-        encounter=answer.encounter, fhir_user=identity.fhir_user, focus="\n".join(answer.focus),
+        fhir_user=identity.fhir_user, focus="\n".join(answer.focus),
         need_patient_banner=answer.need_patient_banner,
         style_url=answer.style_url if discovery.is_registered(connection, answer.style_url) else "",
         intent=answer.intent, tenant=answer.tenant, from_card=from_card,
@@ -328,9 +328,7 @@ def _doubt(session: EhrSession, said: Mapping[str, object], at: datetime) -> str
     expires = said.get("exp")
     if isinstance(expires, (int, float)) and expires <= at.timestamp():
         return "introspection_inactive"
-    stored = {
-        "client_id": session.connection.client_id, "patient": session.patient, "encounter": session.encounter,
-    }  # fmt: skip
+    stored = {"client_id": session.connection.client_id, "patient": session.patient}
     different = [name for name, value in stored.items() if name in said and value and said[name] != value]
     return f"introspection_other_{different[0]}" if different else ""
 

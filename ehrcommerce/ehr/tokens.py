@@ -64,7 +64,6 @@ class TokenAnswer:
     refresh_token: str = field(default="", repr=False)
     id_token: str = field(default="", repr=False)
     patient: str = field(default="", repr=False)
-    encounter: str = field(default="", repr=False)
     focus: tuple[str, ...] = field(default=(), repr=False)
     need_patient_banner: bool = True
     style_url: str = ""
@@ -97,13 +96,14 @@ def parse(
 ) -> TokenAnswer:
     """T5 to T7 and X1 to X7. Raises BadToken and NoPatient."""
     scope = _scope(found, requested)
+    _context_id(found, "encounter")  # X1: sound or refused. Nobody uses it, so nobody keeps it (decision 0011).
     patient = _context_id(_without_prefix(found) if manners.patient_prefix_ok else found, "patient")
     if patient_needed and not patient and any(grant.level == "patient" for grant in grants(scope)):
         raise NoPatient
     return TokenAnswer(
         access_token=_access_token(found, manners), expires_in_s=_life_s(found.get("expires_in")), scope=scope,
         refresh_token=_text(found, "refresh_token"), id_token=_text(found, "id_token"), patient=patient,
-        encounter=_context_id(found, "encounter"), focus=_focus(found.get("fhirContext")),
+        focus=_focus(found.get("fhirContext")),
         need_patient_banner=_banner(found.get("need_patient_banner")), style_url=_said(found, "smart_style_url"),
         intent=_intent(found.get("intent")), tenant=_said(found, "tenant"), names_scope=found.get("scope") is not None,
         app_context=_said(found, "appContext"),

@@ -22,7 +22,8 @@ DISCOVERY = {
     "D3": "Not 200, not JSON, a list, too large, redirected, or without its two endpoints: the launch is refused with "
     "a cause for the administrator.",
     "D4": "PKCE methods named without S256: refused. None named: S256 is sent all the same.",
-    "D5": "Published capabilities decide what is tried.",
+    "D5": "Published capabilities decide the dialect of the scopes, a start without the EHR's button, and a sign-in by form;"
+    " an EHR that launches the app without listing that is believed by what it does.",
     "D6": "Kept between five minutes and a day; an endpoint that leaves its pinned value is not used and is reported.",
     "D7": "The CapabilityStatement is never needed to sign in.",
 }
@@ -48,7 +49,8 @@ TOKEN = {
     "T1": "The token request is a form POST with code, redirect address and verifier; redirects are not followed.",
     "T2": "`client_id` stands in the body for public clients only, unless the row says otherwise.",
     "T3": "A secret goes in the Basic header, raw or form-encoded as the row says, in the body only if it says so.",
-    "T4": "A signed assertion is preferred where the EHR offers it.",
+    "T4": "A signed assertion is the usual way; where the EHR offers it beside a secret, Test connection says so, and one "
+    "button changes to it.",
     "T5": "A usable answer has a bearer token; odd or missing `scope` and `expires_in` are read by rule.",
     "T6": "Granted scopes are compared with what was asked; what was not granted is not tried.",
     "T7": "With patient scopes a patient must be named, by a sound id.",
@@ -58,7 +60,7 @@ CONTEXT = {
     "X1": "Context ids are sound FHIR ids, from the token answer only.",
     "X2": "`fhirContext` is read item by item; bad items are left out.",
     "X3": "The patient banner is shown in full unless the EHR clearly says that it shows one; then one slim line stays.",
-    "X4": "An unknown `intent` leads to the usual page.",
+    "X4": "The `intent` `links` opens what was sent before; an unknown one leads to the usual page.",
     "X5": "Styles come from the EHR only, without a token, capped, value by value, and stay readable.",
     "X6": "`tenant` is recorded; another one than before is reported.",
     "X7": "Unknown names in the answer have no effect.",
@@ -75,7 +77,7 @@ IDENTITY = {
 REFRESH = {
     "R1": "A refresh asks for no scope.",
     "R2": "A new refresh token takes the place of the old one at once; an answer without one keeps the old.",
-    "R3": "One refresh at a time for each launch, over all processes.",
+    "R3": "One refresh at a time for each launch, over all processes (decision 0012).",
     "R4": "`invalid_grant` deletes the tokens and asks for a new launch.",
     "R5": "A refresh that names another patient ends the launch.",
     "R6": "Signing out takes the tokens back at the EHR, and deletes them here even if that fails.",
@@ -120,7 +122,8 @@ HOSTILE = {
     "H34": "An access token that is missing, empty, or has a line end.", "H35": "Another or no token type.",
     "H36": "Odd values of `expires_in`.", "H37": "Odd values of `scope`.", "H38": "No patient, though patient scopes.",
     "H39": "A patient that is a list, a number, a path or another server's.", "H40": "Two different patients named.",
-    "H41": "A refresh with another patient, or wider scopes.", "H42": "An encounter of another patient.",
+    "H41": "A refresh with another patient, or wider scopes.",
+    "H42": "An encounter, of another patient or not: none is kept (decision 0011).",
     "H43": "Broken items in `fhirContext`.", "H44": "Odd values of `need_patient_banner`.",
     "H45": "Styles from elsewhere, too large, or with functions in them.", "H46": "No id_token.",
     "H47": "An id_token that is unsigned, or signed with a shared secret.", "H48": "An id_token for others.",
@@ -163,7 +166,7 @@ ADVISORIES = {
     "AD1": "Sign-in with a state that another browser's login left in a shared cache.",
     "AD2": "A critical header that is not understood.",
     "AD3": "A key inside the token's own header.",
-    "AD4": "Hash claims of the token that cannot be checked.",
+    "AD4": "Hash claims of the id_token (`at_hash`, `c_hash`) that do not fit, or cannot be checked.",
     "AD5": "Discovery of one issuer that speaks for another.",
     "AD6": "A token that switches the nonce off.",
     "AD7": "A public key used as a shared secret.",

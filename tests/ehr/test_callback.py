@@ -77,8 +77,36 @@ def test_the_session_key_changes_at_the_callback_and_the_old_one_is_worthless(br
     state = browser.sign_in()["state"]
     name = browser.launch_cookies()[0]
     before = browser.client.cookies[name].value
-    browser.come_back(code="code-1", state=state)
-    assert browser.client.cookies[name].value != before
+    place = browser.come_back(code="code-1", state=state)["Location"] + "links/"
+    after = browser.client.cookies[name].value
+    assert after != before
+    assert browser.client.get(place).status_code == 200
+    thief = Client()
+    thief.cookies[name] = before
+    answer = thief.get(place)
+    assert (answer.status_code, "This launch is over" in page(answer)) == (403, True)
+    thief.cookies[name] = after
+    assert thief.get(place).status_code == 200, "the cookie is what counts, so the case above can fail"
+
+
+@pytest.mark.smart("B6", "L8")
+@pytest.mark.parametrize(
+    "name", ["next", "redirect", "redirect_uri", "return_to", "url", "continue", "target_link_uri"]
+)
+def test_no_parameter_says_where_the_browser_goes(browser: Browser, name: str) -> None:
+    """Neither the launch, nor the callback, nor the way out follows an address that came along."""
+    evil: dict[str, Any] = {name: "https://evil.example/"}
+    sent = browser.launch(**evil)
+    assert sent.status_code == 302
+    assert "evil.example" not in sent["Location"]
+    asked = parse_qs(urlsplit(sent["Location"]).query)
+    browser.ehr.nonce, state = asked["nonce"][0], asked["state"][0]
+    place = browser.come_back(code="code-1", state=state, **evil)
+    assert place.status_code == 303
+    assert place["Location"].startswith("/ehr/c/")
+    assert "evil.example" not in place["Location"]
+    left = browser.client.post(f"{place['Location']}leave/?{name}=https://evil.example/", evil)
+    assert "evil.example" not in f"{left.get('Location', '')} {page(left)}"
 
 
 @pytest.mark.smart("I6")

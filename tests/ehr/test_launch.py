@@ -128,7 +128,7 @@ def test_a_launch_value_is_given_once_and_bounded(
     assert attempts(clinic) == 0
 
 
-@pytest.mark.smart("A7", "L5", "H11")
+@pytest.mark.smart("A7", "D5", "L5", "H11")
 def test_a_long_launch_value_goes_by_form(browser: Browser, ehr: FakeEhr) -> None:
     response = browser.launch(launch="x" * 8000)
     assert response.status_code == 200

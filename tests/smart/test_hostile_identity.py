@@ -204,6 +204,15 @@ def test_a_key_in_the_header_is_not_used(ehr: Ehr) -> None:
 def test_hash_claims_that_do_not_fit_are_not_believed(ehr: Ehr) -> None:
     """`at_hash` names the token that came with it; one that does not fit is another answer's id_token."""
     refused(ehr, id_token={"at_hash": "AAAAAAAAAAAAAAAAAAAAAA"})
+    refused(ehr, id_token={"c_hash": "AAAAAAAAAAAAAAAAAAAAAA"})
+
+
+@pytest.mark.smart("AD4")
+@pytest.mark.parametrize("name", ["at_hash", "c_hash"])
+@pytest.mark.parametrize("value", rotating([7, None, ["x"], "", {"a": 1}], keep=2))
+def test_a_hash_claim_that_is_no_text_is_not_taken_for_none(ehr: Ehr, name: str, value: Any) -> None:
+    knobs: dict[str, Any] = {"id_token_null": [name]} if value is None else {"id_token": {name: value}}
+    refused(ehr, **knobs)
 
 
 @pytest.mark.smart("AD1", "L7")

@@ -1,15 +1,19 @@
 """Rows 1 to 13: what can stand in the address by which an EHR opens the app. Nothing of it is believed, and nobody is
 asked anything before the issuer is known."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client, override_settings
+from django.utils import timezone
 
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.ehr.models import LaunchAttempt
 from ehrcommerce.vault import walls
 from ehrcommerce.workbench.rotation import rotating
+from tests import factories
 from tests.smart.conftest import Ehr, words
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +49,24 @@ def test_without_a_launch_value(ehr: Ehr) -> None:
 def test_an_unknown_issuer_is_a_page(ehr: Ehr) -> None:
     shown = refused(ehr, 403, iss="https://unknown.example.org/fhir", launch="x")
     assert "unknown.example.org" not in shown
+
+
+@pytest.mark.smart("H3")
+@pytest.mark.parametrize("who", ["another path of a known host", "the only organization", "nobody's host"])
+def test_an_unknown_issuer_is_in_the_audit_of_whom_it_concerns_and_floods_it_not(ehr: Ehr, who: str) -> None:
+    """Nothing of what came stands there; five minutes later it is told again."""
+    if who != "the only organization":
+        factories.organization()
+    iss = f"{ehr.base}/secret-place" if who.startswith("another") else "https://unknown.example.org/secret-place"
+    began = timezone.now()
+    for minutes, rows in ((0, 1), (1, 1), (4, 1), (6, 2)):
+        with time_machine.travel(began + timedelta(minutes=minutes), tick=False):
+            refused(ehr, 403, iss=iss, launch="secret-value")
+        with walls.organization(ehr.clinic.pk):
+            found = list(AuditEvent.objects.filter(action="launch.refused"))
+        assert len(found) == (0 if who == "nobody's host" else rows)
+        assert not [row for row in found if "secret" in str(vars(row)) or row.patient_ref]
+        assert {(row.outcome, row.reason) for row in found} <= {("refused", "L-UNKNOWN")}
 
 
 @pytest.mark.smart("H3")

@@ -50,15 +50,26 @@ def test_a_token_answer_of_another_form(ehr: Ehr, manner: str) -> None:
 
 @pytest.mark.smart("H33")
 @pytest.mark.parametrize(
-    ("answer", "says"),
-    rotating([({"manner": "oauth_error", "error": "invalid_grant"}, "again from"),
-     ({"manner": "oauth_error", "error": "invalid_client"}, ""),
-     ({"manner": "401"}, ""), ({"manner": "429"}, ""), ({"manner": "503"}, "")], keep=1),
+    ("answer", "code", "says", "times"),
+    rotating([
+        ({"manner": "oauth_error", "error": "invalid_grant"}, "T-GRANT", "Open the app again from the patient", 1),
+        ({"manner": "oauth_error", "error": "invalid_client"}, "T-CLIENT", "An administrator checks client id", 1),
+        ({"manner": "401", "body": "{}", "content_type": "application/json"}, "T-CLIENT", "does not accept the app", 1),
+        ({"manner": "401"}, "T-FORM", "not in the agreed form", 1),
+        ({"manner": "429"}, "C-BUSY", "busy or down", 2),
+        ({"manner": "503"}, "C-BUSY", "busy or down", 2),
+        ({"manner": "500"}, "C-BUSY", "busy or down", 1),
+    ], keep=2),
 )  # fmt: skip
-def test_each_refusal_of_a_token_has_its_page(ehr: Ehr, answer: dict[str, Any], says: str) -> None:
+def test_each_refusal_of_a_token_has_its_page(
+    ehr: Ehr, answer: dict[str, Any], code: str, says: str, times: int
+) -> None:
+    """A code is good once: only 429 and 503 are asked again, and only once."""
     mark = ehr.desk.mark()
-    assert says in fails(ehr, token_answer=answer).lower()
-    assert 1 <= len(ehr.asked(mark, "/token")) <= 2  # a code is good once: only 429 and 503 may be asked again
+    shown = fails(ehr, token_answer=answer)
+    assert code in shown, shown
+    assert says in shown, shown
+    assert len(ehr.asked(mark, "/token")) == times
 
 
 @pytest.mark.smart("H34", "T5")
@@ -194,12 +205,21 @@ def test_a_refresh_with_wider_scopes_widens_nothing(ehr: Ehr) -> None:
 
 
 @pytest.mark.smart("H42")
-def test_an_encounter_is_believed_by_nobody(ehr: Ehr) -> None:
-    """No page and no request uses it: it cannot lead to another patient."""
-    found = opens(ehr, token_response={"encounter": "encounter-of-another"})
+def test_an_encounter_is_dropped_whoever_s_it_is(ehr: Ehr) -> None:
+    """Decision 0011: no page uses it, so no scope to read it is asked, and it is not kept; one that is no id refuses the
+    answer all the same (X1)."""
     mark = ehr.desk.mark()
+    found = opens(ehr, token_response={"encounter": "encounter-of-another"})
     ehr.page(f"/ehr/c/{found.launch_key}/")
+    assert found.encounter == ""
     assert ehr.asked(mark, "Encounter") == []
+    assert "Encounter" not in found.scope
+
+
+@pytest.mark.smart("H42", "X1")
+@pytest.mark.parametrize("encounter", rotating([["e"], 7, "Encounter/1", "../x", {"id": "x"}], keep=1))
+def test_an_encounter_that_is_no_id_refuses_the_answer(ehr: Ehr, encounter: Any) -> None:
+    assert "T-FORM" in fails(ehr, token_response={"encounter": encounter})
 
 
 @pytest.mark.smart("H43", "X2")

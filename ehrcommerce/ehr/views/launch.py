@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from ehrcommerce.accounts.areas import enter_launch, new_launch_key
-from ehrcommerce.ehr import launching, sessions, throttle
+from ehrcommerce.ehr import alerts, launching, sessions, throttle
 from ehrcommerce.ehr.errors import (
     BadLaunch,
     CookiesBlocked,
@@ -21,6 +21,7 @@ from ehrcommerce.ehr.errors import (
     SessionOver,
     StateUnknown,
     StateUsed,
+    UnknownIssuer,
 )
 from ehrcommerce.ehr.launching import Begun
 from ehrcommerce.ehr.models import EhrConnection, LaunchAttempt
@@ -48,6 +49,9 @@ def launch(request: LaunchRequest) -> HttpResponse:
         throttle.take(request)
         connection = launching.connection_by_iss(request.GET.getlist("iss"))
         allow_frames(request, connection)
+    except UnknownIssuer as refusal:
+        alerts.note_stranger(request.GET["iss"], timezone.now())
+        return _quiet(refused(request, refusal))
     except LaunchRefused as refusal:
         return _quiet(refused(request, refusal))
     try:
