@@ -97,8 +97,9 @@ def test_one_more_code_of_a_product_is_added_without_a_reload(window: Page, live
     window.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     window.goto(f"{live.app_url}/admin/catalog/product/")
     window.locator("#result_list tbody th a").first.click()
-    expect(window.locator(".add-row a")).to_be_visible()
+    more = window.get_by_role("button", name="Add another Code")
+    expect(more).to_be_visible()
     before = window.locator("tr.dynamic-codes").count()
-    window.locator(".add-row a").click()
+    more.click()
     expect(window.locator("tr.dynamic-codes")).to_have_count(before + 1)
     assert complaints == []
