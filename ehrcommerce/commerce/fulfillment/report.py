@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from ehrcommerce.accounts.agreements import NoAgreement
 from ehrcommerce.audit import services as audit
-from ehrcommerce.commerce.fulfillment import progress
+from ehrcommerce.commerce.fulfillment import parts, progress
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, FulfillmentLine
 from ehrcommerce.outbox.handlers import LOOKUP, Handler
 from ehrcommerce.outbox.models import Effect
@@ -60,8 +60,10 @@ class Report(Handler):
 
 
 def _line(effect: Effect) -> FulfillmentLine:
-    lines = FulfillmentLine.objects.select_related("order_line__offer_line__offer", "fulfillment")
-    return lines.get(order_line__public_id=effect.subject.partition(":")[0])
+    """Of what is sent anew the line stands in several parts: the newest that is not over says how it stands."""
+    lines = FulfillmentLine.objects.select_related("order_line__offer_line__offer", "fulfillment").order_by("-pk")
+    mine = list(lines.filter(order_line__public_id=effect.subject.partition(":")[0]))
+    return next((line for line in mine if line.fulfillment.state not in parts.OVER), mine[-1])
 
 
 def _status(line: FulfillmentLine, fulfillment: Fulfillment) -> str:

@@ -9,7 +9,7 @@ from ehrcommerce.accounts.models import Organization
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.checkout import tracker
-from ehrcommerce.commerce.fulfillment import again, replacing
+from ehrcommerce.commerce.fulfillment import again, replacing, report
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, Shipment
 from ehrcommerce.commerce.fulfillment.services import withdraw_consent
 from ehrcommerce.commerce.orders import errors, ledger, services
@@ -283,3 +283,14 @@ def test_one_of_two_that_the_carrier_lost_is_a_persons_work(shop: Shop, monkeypa
     shop.run()
     shop.hears(Fulfillment.objects.get(pk=child.pk), "delivered")
     assert shop.fresh(order).state == "delivered"
+
+
+def test_the_chart_is_told_how_the_part_stands_that_goes_out_anew(shop: Shop) -> None:
+    order, part = lost(shop)
+    (line,) = order.lines.all()
+    effect = Effect(kind="chart.report", subject=f"{line.public_id}:dispatched")
+    assert report._line(effect).fulfillment == part
+    child = again_please(shop, part)
+    assert report._line(effect).fulfillment == child
+    Fulfillment.objects.filter(pk=child.pk).update(state="cancelled")
+    assert report._line(effect).fulfillment == part
