@@ -4,6 +4,8 @@ Read from the tests' own marks, without running them: `@pytest.mark.smart("L1")`
 module's `pytestmark`. A line without a test shows as "no test", so the page cannot claim more than the suite does."""
 
 import ast
+import re
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,8 @@ own words:
 
 """
 
+LAST = re.compile(r"^Last whole run: .*$", re.MULTILINE)
+
 Proofs = dict[str, list[str]]
 
 
@@ -32,7 +36,7 @@ class Writer:
     """Writes the page at the end of a run in which every line was proved; else says which line was not."""
 
     def __init__(self, root: Path) -> None:
-        self.root, self.ran, self.failed, self.said = root, set[str](), set[str](), ""
+        self.root, self.ran, self.failed, self.passed, self.said = root, set[str](), set[str](), 0, ""
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         codes = dict.fromkeys(code for mark in item.iter_markers("smart") for code in mark.args)
@@ -42,6 +46,7 @@ class Writer:
         codes = {str(code) for name, code in report.user_properties if name == "smart"}
         if report.when == "call" and report.passed:
             self.ran |= codes
+            self.passed += 1
         if not report.passed:
             self.failed |= codes
 
@@ -50,7 +55,8 @@ class Writer:
         if open_lines:
             self.said = f"docs/{PAGE} was not written: no passing test of {', '.join(open_lines)} in this run."
             return
-        (self.root / "docs" / PAGE).write_text(page(self.root / "tests"))
+        told = f"Last whole run: {time.strftime('%Y-%m-%d', time.gmtime())}, every line, {self.passed} cases passed, none failed."
+        (self.root / "docs" / PAGE).write_text(page(self.root / "tests", told))
         self.said = f"docs/{PAGE} was written."
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -97,10 +103,16 @@ def _codes(node: ast.AST) -> list[str]:
     return [str(word.value) for word in words]
 
 
-def page(tests: Path) -> str:
-    """The whole page."""
+def last_run(kept: str) -> str:
+    """What a page says of the last run of all cases, which the tests alone do not tell."""
+    found = LAST.search(kept)
+    return found[0] if found else "Last whole run: none is recorded."
+
+
+def page(tests: Path, told: str) -> str:
+    """The whole page; `told` is its sentence of the last run of all cases."""
     found = proofs(tests)
-    return HEAD + "\n".join(_table(title, lines, found) for title, lines in GROUPS)
+    return f"{HEAD}{told}\n\n" + "\n".join(_table(title, lines, found) for title, lines in GROUPS)
 
 
 def _table(title: str, lines: dict[str, str], found: Proofs) -> str:
