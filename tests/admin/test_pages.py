@@ -145,6 +145,8 @@ def test_codes_of_a_product_are_spelled_as_the_launch_looks_for_them(as_role: Si
         "currency": "USD",
         "weight_grams": "0",
         "active": "on",
+        "usual_ranges-TOTAL_FORMS": "0",
+        "usual_ranges-INITIAL_FORMS": "0",
         "codes-TOTAL_FORMS": "2",
         "codes-INITIAL_FORMS": "0",
         "codes-0-system": "http://www.cms.gov/Medicare/Coding/HCPCSReleaseCodeSets",
@@ -190,6 +192,7 @@ def test_history_is_the_audit_with_names_of_fields(as_role: SignedIn, shop: Shop
     fields = {
         "sku": product.sku, "kind": "device", "name_en": "Quiet name", "name_es": "M", "price_cents": "100",
         "currency": "USD", "weight_grams": "0", "active": "on", "codes-TOTAL_FORMS": "0", "codes-INITIAL_FORMS": "0",
+        "usual_ranges-TOTAL_FORMS": "0", "usual_ranges-INITIAL_FORMS": "0",
     }  # fmt: skip
     assert client.post(f"{address}/change/", fields).status_code == 302
     assert client.get(f"{address}/history/").status_code == 403

@@ -140,7 +140,7 @@ def test_nothing_is_read_before_somebody_is_known(cy: Cy) -> None:
 
 def test_the_clinician_sees_why_and_can_send_the_new_version_once(cy: Cy) -> None:
     look = at_open(cy)
-    changed(directions="Take 2 tablets by mouth twice a day")
+    changed(directions="Take 1 tablet by mouth twice a day, with food")
     look()
     how: Any = {"organization_id": cy.shop.clinic.pk, "customer_key": "customer-cy", "also": ["orders"]}
     with walls.organization(cy.shop.clinic.pk):
