@@ -27,6 +27,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 ROWS = (
     ("kills", "processes killed at named places"), ("faults", "faults on the wires"),
     ("bugs", "seeded bugs"), ("no_redis", "a whole order without Redis"),
+    ("deploys", "replaced while people buy"),
 )  # fmt: skip
 
 
@@ -103,7 +104,7 @@ def table(told: list[dict[str, Any]], *, seconds: float, passed: bool) -> str:
         if not rows:
             lines.append(f"{words:36} {'-':>6} {'-':>6} {'-':>6}  not run")
             continue
-        hits = total("kills", rows) + total("faults", rows) + total("seeded", rows)
+        hits = total("kills", rows) + total("faults", rows) + total("seeded", rows) + total("replaced", rows)
         said = f"{total('caught', rows)} of {total('seeded', rows)} caught" if what == "bugs" else _lost(rows)
         lines.append(f"{words:36} {len(rows):>6} {total('orders', rows):>6} {hits:>6}  {said}")
     honest = [row for row in told if row["what"] != "bugs"]

@@ -5,12 +5,11 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
-from ehrcommerce.commerce.orders.states import IllegalMove, way
 from ehrcommerce.workbench.services import ask_redis
+from tests.crash.acts import Break, OfActs, Row, header_of, json_of
 from tests.crash.people import Buyer
 from tests.crash.town import Town
 
@@ -18,20 +17,6 @@ FINAL = ("completed", "cancelled", "refused", "returned", "delivered")
 DEAD = ("cancelled", "rejected")
 ITEM_WORDS = ("glucose", "metformin", "hba1c")
 MONEY = {"authorized": "authorized", "captured": "captured", "voided": "voided", "refunded": "refunded"}
-ACTS = ("capture", "void", "refund")
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Break:
-    """An invariant that does not hold, for which order, and what shows it."""
-
-    invariant: str
-    order: str
-    says: str
-
-    def __str__(self) -> str:
-        return f"{self.invariant} {self.order}: {self.says}"
 
 
 @dataclass
@@ -43,7 +28,7 @@ class Verdict:
         return {one.invariant for one in self.breaks if one.order == number}
 
 
-class Oracle:
+class Oracle(OfActs):
     """Everything is read once, when it is made."""
 
     def __init__(self, town: Town, buyers: Iterable[Buyer], *, since: float) -> None:
@@ -69,7 +54,7 @@ class Oracle:
             if entry["method"] != "POST":
                 continue
             if (len(parts) == 2 and parts[1] in ("orders", "sessions")) or parts == ["messages"]:
-                found[f"{parts[-1]}:{_json(entry['body']).get('reference', '')}"].append(entry)
+                found[f"{parts[-1]}:{json_of(entry['body']).get('reference', '')}"].append(entry)
             elif len(parts) == 4 and parts[:2] == ["pay", "sessions"]:
                 found[f"{parts[3]}:{reference_of.get(parts[2], '')}"].append(entry)
         return found
@@ -102,9 +87,7 @@ class Oracle:
         for row in self.sessions:
             if row["reference"] not in payments and row["created_at"].timestamp() >= self.since:
                 yield Break("I1", "", f"the processor has a payment {row['public_id']} that no row of ours knows")
-        for row in self.ours.rows("SELECT supplier_id, event_id, count(*) n FROM suppliers_callbackseen GROUP BY 1, 2"):
-            if row["n"] > 1:
-                yield Break("I7", "", f"callback {row['event_id']} was taken {row['n']} times")
+        yield from self._told()
 
     def _whose(self, stray: Row, mine: dict[str, str]) -> str:
         """Whose stray order this is: the buyer to whose house it went in the same breath."""
@@ -142,7 +125,7 @@ class Oracle:
             if reference not in buyer.subjects:
                 continue
             whole = [entry for entry in entries if entry["body"]]  # others broke off on the way
-            keys = {_header(entry, "idempotency-key") for entry in whole}
+            keys = {header_of(entry, "idempotency-key") for entry in whole}
             if "" in keys:
                 yield "I2", f"{act} of {reference} went out without a key"
             if len({entry["body"] for entry in whole}) > len(keys):
@@ -158,7 +141,7 @@ class Oracle:
         """A processor may keep an error under a key for ever, so an act on money gets another key after the processor was
         asked and knew nothing of it; never before, and nothing else ever does (REL-F20)."""
         for first, second in pairwise(sorted(entries, key=lambda entry: float(entry["started"]))):
-            if _header(first, "idempotency-key") == _header(second, "idempotency-key"):
+            if header_of(first, "idempotency-key") == header_of(second, "idempotency-key"):
                 continue
             asked = act not in ("orders", "messages") and any(
                 entry["method"] == "GET" and entry["path"].startswith("/pay/sessions") and entry["status"] == 200
@@ -168,7 +151,7 @@ class Oracle:
             )  # fmt: skip
             if not asked:
                 yield "I2", f"{act} of {reference} went out under another key, and nobody had asked"
-        done = {_header(entry, "idempotency-key") for entry in entries if entry["status"] in (200, 201)}
+        done = {header_of(entry, "idempotency-key") for entry in entries if entry["status"] in (200, 201)}
         if len(done) > 1:
             yield "I2", f"{act} of {reference} was done under {len(done)} keys"
 
@@ -241,78 +224,21 @@ class Oracle:
                 f"{effect['kind']} is sending past its lease and nobody looks again before {effect['next_run_at']}",
             )
 
-    def _allowed(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
-        """I6: at the moment of the first dispatch."""
-        for reference in buyer.parts:
-            sent = self.posts.get(f"orders:{reference}", ())
-            if not sent:
-                continue
-            at = float(sent[0]["started"])
-            if not self._consented(order, at):
-                yield "I6", "dispatched without a consent that stood"
-            # What was read before the dispatch was planned (for the link, for the page) is no second reading.
-            planned = self.ours.one(
-                "SELECT min(created_at) AS at FROM outbox_effect WHERE kind = 'fulfillment.dispatch' AND subject = %s",
-                reference,
-            )["at"]
-            begins = max(at - 60, (planned or order["placed_at"]).timestamp())
-            order_id = next(iter(buyer.cy.chart.orders.values())).partition("/")[2]
-            if not any(
-                entry["partner"] == "ehr" and entry["method"] == "GET" and begins <= entry["started"] <= at
-                and entry["status"] == 200 and order_id in f"{entry['path']}{entry['query']}{entry['answer']}"
-                for entry in self.journal
-            ):  # fmt: skip
-                yield "I6", "dispatched without reading the order again"
-            if buyer.ending == "stopped":
-                yield "I6", "dispatched although the chart had stopped it"
-            if not any(row["reference"] in buyer.payments and row["status"] != "open" for row in self.sessions):
-                yield "I6", "dispatched without a hold at the processor"
-
-    def _consented(self, order: Row, at: float) -> bool:
-        rows = self.ours.rows(
-            "SELECT c.given_at, c.withdrawn_at, c.identity_level FROM disclosure_consent c JOIN offers_offer o"
-            " ON c.subject = o.public_id::text WHERE o.id = %s AND c.purpose <> 'eligibility'", order["offer_id"],
-        )  # fmt: skip
-        moment = datetime.fromtimestamp(at, tz=UTC)
-        return any(
-            row["identity_level"] >= 2 and row["given_at"] <= moment
-            and (row["withdrawn_at"] is None or row["withdrawn_at"] > moment)
-            for row in rows
-        )  # fmt: skip
-
-    def _history(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
-        """I8: from event to event along the table of moves, and the last one is where the order stands."""
-        events = sorted(self._rows("orders_orderevent", order), key=lambda row: int(row["id"]))
-        for before, after in pairwise(events):
-            try:
-                way(before["state"], after["state"])
-            except IllegalMove:
-                yield "I8", f"went from {before['state']} to {after['state']}"
-        if events and events[-1]["state"] != order["state"] and order["state"] not in ("authorized", "gated"):
-            yield "I8", f"stands at {order['state']} and its last event says {events[-1]['state']}"
-
-    def _audited(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
-        """I9: the intent of every outward act was committed before the partner saw it."""
-        wanted = [
-            *((f"orders:{one}", f"fulfillment:{one}", "fulfillment.sending") for one in buyer.parts),
-            *((f"{act}:{one}", f"payment:{one}", f"payment.{act}.sending") for one in buyer.payments for act in ACTS),
-            *((f"sessions:{one}", f"payment:{one}", "payment.open.sending") for one in buyer.payments),
-        ]
-        for name, entity, action in wanted:
-            posts = self.posts.get(name, ())
-            said = self.ours.rows("SELECT at FROM audit_auditevent WHERE entity = %s AND action = %s", entity, action)
-            if posts and not any(row["at"].timestamp() <= posts[0]["ended"] for row in said):
-                yield "I9", f"{action} of {entity} is not in the audit"
-
     def _amounts(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
-        """I10: no more than was offered."""
-        offered = self.ours.one(
-            "SELECT coalesce(sum(quantity), 0) AS n FROM orders_orderline WHERE order_id = %s", order["id"]
-        )["n"]
+        """I10: of each thing no more than was offered and paid, all orders at the suppliers together."""
+        rows = self.ours.rows(
+            "SELECT f.sku, sum(o.quantity) AS n FROM orders_orderline o JOIN offers_offerline f ON f.id = o.offer_line_id"
+            " WHERE o.order_id = %s GROUP BY 1", order["id"],
+        )  # fmt: skip
+        offered = {row["sku"]: int(row["n"]) for row in rows}
+        asked: dict[str, int] = defaultdict(int)
         for row in self.held:
-            asked = sum(int(line["quantity"]) for line in row["lines"])
-            if row["reference"] in buyer.parts and asked > offered:
-                yield "I10", f"{asked} were asked for and {offered} were offered"
+            if row["reference"] in buyer.parts:
+                for line in row["lines"]:
+                    asked[line["sku"]] += int(line["quantity"])
+        for sku, number in asked.items():
+            if number > offered.get(sku, 0):
+                yield "I10", f"{number} of {sku} were asked for and {offered.get(sku, 0)} were offered"
 
     def _dose(self, buyer: Buyer, order: Row) -> Iterator[tuple[str, str]]:
         """I11: what the pharmacy holds has the chart's own characters."""
@@ -341,36 +267,16 @@ class Oracle:
             if chart.family.lower() in said or any(word in said for word in ITEM_WORDS):
                 yield "I12", "a message names the person or the item"
 
-    # -------------------------------------------------------------------------------------------------------- helpers
-    def _rows(self, table: str, order: Row) -> list[Row]:
-        return self.ours.rows(f"SELECT * FROM {table} WHERE order_id = %s", order["id"])
-
     def _held(self, part: Row) -> list[Row]:
         return [row for row in self.held if row["reference"] == str(part["public_id"])]
 
-    def _effects(self, buyer: Buyer, condition: str) -> list[Row]:
-        return self.ours.rows(
-            f"SELECT * FROM outbox_effect WHERE {condition} AND subject LIKE ANY(%s)",
-            [f"%{subject}%" for subject in buyer.subjects],
-        )
-
-
-def _json(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _header(entry: Row, name: str) -> str:
-    return next((str(value) for key, value in entry["headers"].items() if key.lower() == name), "")
-
 
 def _redis(url: str) -> str:
-    """What lies in Redis now: every list, as it is."""
+    """What lies in Redis now: the names of all keys, and what stands in each list and value."""
     try:
         names = ask_redis(url, "KEYS", "*")
+        keys = [line for line in names.splitlines() if line and line[0] not in "*$"]
+        held = [ask_redis(url, *how) for key in keys for how in (("LRANGE", key, "0", "-1"), ("GET", key))]
     except OSError:
         return ""
-    return names
+    return "\n".join([names, *held])

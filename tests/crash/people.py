@@ -17,6 +17,11 @@ from tests.journeys.visitor import Page
 
 BROKEN = (OSError, http.client.HTTPException, AssertionError, StopIteration)
 NUMBER = re.compile(r"\bLK-[0-9A-Z]{6}\b")
+# The carrier is asked a few times a day.
+ASK_NOW = (
+    "UPDATE outbox_effect SET next_run_at = now() - interval '2 seconds' WHERE kind = 'fulfillment.track'"
+    " AND subject = %s AND state = 'planned' AND next_run_at > now() RETURNING id"
+)
 HOUSE = {"device": "devices", "prescription": "pharmacy", "kit": "lab"}
 # Whoever waits for a state waits for the machine as well: what comes at all comes sooner, and what does not has no limit
 # that a busy machine could reach.
@@ -40,6 +45,7 @@ class Buyer:
     parts: list[str] = field(default_factory=list)
     payments: list[str] = field(default_factory=list)
     trouble: str = ""
+    failed: list[str] = field(default_factory=list)  # pages that the server could not give
     page: str = ""  # the payment page, of one who does not pay
 
     @property
@@ -49,6 +55,9 @@ class Buyer:
 
 def new_buyer(town: Town, desk: Desk, item: str, ending: str, *, plan: bool = False) -> Buyer:
     chart = new_chart(item, member="A1-COV" if plan else "")
+    if ending == "refilled":  # the chart says how long it lasts
+        order = next(each for each in chart.resources if each["resourceType"] == "MedicationRequest")
+        order["dispenseRequest"]["expectedSupplyDuration"] = {"value": 90, "unit": "d"}
     desk.put(*chart.resources)
     cy = Cy(town, desk, born=chart.born, phone=chart.phone, email=chart.email)
     cy.chart = chart
@@ -101,7 +110,11 @@ def walk(buyer: Buyer, *, plan: bool = False, pays: bool = True) -> None:
                 buyer.page = page.path
                 return
             page = _press(cy, page, plan)
+            if page is not None and page.status >= 500:
+                buyer.failed.append(f"{page.path}: {page.status}")
         except BROKEN as problem:
+            if isinstance(problem, ConnectionError | http.client.HTTPException):
+                buyer.failed.append(type(problem).__name__)
             buyer.trouble = f"{type(problem).__name__}: {str(problem)[:300]}"
             page = None
             threading.Event().wait(0.5)
@@ -180,14 +193,16 @@ def finish(town: Town, desk: Desk, database: Database, buyer: Buyer, *, enough: 
         return bool(found)
 
     until(lambda: state()[1] == "authorized", "the authorization", enough=enough)
-    if buyer.ending in ("stopped", "unconsented"):
+    if buyer.ending in ("stopped", "changed", "unconsented"):
         until(lambda: state() in ends, f"the order to be {ends}", enough=enough)
     else:
         until(has, "the order at its supplier", enough=enough)
-        if buyer.ending in ("delivered", "refunded"):
+        if buyer.ending in (*ARRIVES, "refunded"):
             desk.advance(partner=house, reference=reference, to="accepted")
             until(lambda: state()[1] == "captured", "the capture", enough=enough)
-        if buyer.ending == "delivered":
+        if buyer.ending == "found":
+            lose_and_find(desk, database, buyer)
+        if buyer.ending in ARRIVES:
             desk.advance(partner=house, reference=reference, to="delivered")
         elif buyer.ending == "refused":
             desk.advance(partner=house, reference=reference, to="rejected", reason="out_of_stock")
@@ -197,12 +212,34 @@ def finish(town: Town, desk: Desk, database: Database, buyer: Buyer, *, enough: 
     until(lambda: not open_effects(database, buyer), "all to be still", enough=enough)
 
 
+def lose_and_find(desk: Desk, database: Database, buyer: Buyer) -> None:
+    """The carrier sees trouble, so that a person is asked; and then it arrives after all."""
+    (reference,) = buyer.parts
+    desk.advance(partner="devices", reference=reference, to="shipped")
+    here = "SELECT 1 FROM orders_order WHERE id = %s AND state = 'shipped'"
+    until(lambda: database.rows(here, buyer.order_id), "the parcel")
+    desk.advance(partner="carrier", reference=reference, to="exception")
+    waits = "SELECT 1 FROM outbox_effect WHERE kind = 'fulfillment.return' AND subject = %s AND state = 'needs_human'"
+    until(
+        lambda: [database.rows(ASK_NOW, reference), database.rows(waits, reference)][1],
+        "somebody to be asked about the parcel",
+    )
+    desk.advance(partner="carrier", reference=reference, to="delivered")
+
+
 ENDS = {
     "delivered": {("delivered", "captured"), ("completed", "captured")},
+    # Its supply ends soon: the next fill is offered.
+    "refilled": {("delivered", "captured"), ("completed", "captured")},
+    # The carrier calls it lost, and then it arrives; and meanwhile the clinician orders more.
+    "found": {("delivered", "captured"), ("completed", "captured")},
+    # The EHR's notification says that the order was revoked, and the chart says that it was not.
+    "misinformed": {("delivered", "captured"), ("completed", "captured")},
     "refused": {("refused", "voided")},
     "cancelled": {("cancelled", "voided")},
     "refunded": {("cancelled", "refunded")},
     "stopped": {("cancelled", "voided")},
+    "changed": {("cancelled", "voided")},
     "unconsented": {("cancelled", "voided")},
     "unpaid": {("quoted", "none")},
     # Its supplier does nothing at all.
@@ -210,6 +247,7 @@ ENDS = {
 }
 
 
+ARRIVES = ("delivered", "refilled", "found", "misinformed")
 CANCELING = ("cancel_requested", "cancelled")
 
 

@@ -21,6 +21,11 @@ KINDS = {
     "fulfillment.cancel": "the order is asked back",
     "fulfillment.notify": "the patient is told",
     "chart.report": "the chart is told",
+    "offers.undelivered": "the link's message has bounced",
+    "fulfillment.untold": "news of the order has bounced",
+    "fulfillment.return": "a parcel is lost or came back",
+    "ehr.automatic": "a rule answers an order of the chart",
+    "ehr.refill": "the next fill is offered",
 }
 STAGES = {
     "claimed": "the row is claimed, nothing is read yet",
@@ -60,7 +65,8 @@ class Bug:
     invariant: str
     ending: str = "delivered"
     item: str = "device"
-    fault: str = ""  # "lost": the answer to the first dispatch is lost
+    # "lost": the answer to the first dispatch is lost. "late": whoever has it sleeps until another has ended the effect.
+    fault: str = ""
 
 
 BUGS = {
@@ -72,6 +78,9 @@ BUGS = {
     "done_unsent": Bug("the row says done before anything was sent", "I1"),
     "no_repull": Bug("the chart is not read again before the dispatch", "I6"),
     "stop_ignored": Bug("what the second reading found is ignored", "I6", ending="stopped"),
+    "change_ignored": Bug(
+        "what the second reading says is not compared with what was sold", "I6", ending="changed", item="prescription"
+    ),
     "no_consent": Bug("nobody asks whether the consent still stands", "I6", ending="unconsented"),
     "captured_early": Bug("the money is taken before the supplier has accepted", "I4", ending="left"),
     "captured_short": Bug("a cent is lost between the order and the capture", "I4"),
@@ -91,7 +100,17 @@ BUGS = {
     "quantity_doubled": Bug("the supplier is asked for twice as much", "I10"),
     "browser_believed": Bug("who comes back from the payment page has paid", "I4", ending="unpaid"),
     "name_in_log": Bug("the bytes of a dispatch are logged", "I12"),
+    "name_in_redis": Bug("the bytes of a dispatch are left in Redis", "I12"),
     "item_in_text": Bug("a text message names the item", "I12"),
+    "fence_ignored": Bug(
+        "the result of a worker that slept past its lease is written down", "I8", "left", fault="late"
+    ),
+    "sent_before_commit": Bug("the supplier is called before `sending` is committed", "I9"),
+    "rung_before_commit": Bug("the doorbell is rung before its row is committed", "I9"),
+    "event_believed": Bug("what a notification says is acted on, and the chart not read", "I6", ending="misinformed"),
+    "callback_unwritten": Bug("a callback is answered with 200 and not written down", "I7"),
+    "message_unaudited": Bug("a message to the patient is not in the audit", "I9"),
+    "read_unaudited": Bug("a reading of the chart is not in the audit", "I9"),
     "cancel_unsent": Bug("an order counts as cancelled before the supplier was asked", "I3", ending="cancelled"),
 }
 INVARIANTS = {
@@ -100,10 +119,11 @@ INVARIANTS = {
     "I3": "whatever a supplier holds stands in our books, and lives there as long as it lives at the supplier",
     "I4": "the ledger sums to zero and is the processor's to the cent; nothing is taken early, short, or kept",
     "I5": "nothing is `sending` past its lease without a next look",
-    "I6": "no dispatch without a consent, a verified person, a live order read at most 60 s before, and a hold",
-    "I7": "each callback is taken once",
-    "I8": "the history of each order is a legal path",
-    "I9": "each outward act was in the audit before it happened",
+    "I6": "each dispatch: that recipient's consent, a verified person, the order read live and active at most 60 s before,"
+    " a paid hold of the whole sum; and none is stopped that neither patient nor chart has stopped",
+    "I7": "each callback that was answered with 200 stands in our books, once; no event of the EHR lies unread",
+    "I8": "the history of each order is a legal path, and of each effect: nothing follows its end",
+    "I9": "each outward act, message and reading was in the audit before it happened; no bell rang before its commit",
     "I10": "no supplier is asked for more than was offered",
     "I11": "the dose at the pharmacy is the chart's, character for character",
     "I12": "no name, birth date or item outside its place: logs, Redis, messages, payment",

@@ -10,21 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ehrcommerce.workbench.rotation import SEED, WHOLE, rotating, seed
+from tests.crash.afterwards import bounce, go_on
 from tests.crash.oracle import Oracle, Verdict
 from tests.crash.people import Buyer, GaveUp, find_order, finish, new_buyer, send_link, walk
 from tests.crash.registry import POINTS
-from tests.crash.told import done_before, keep, tell
+from tests.crash.told import SHARD, done_before, in_shard, keep, tell
 from tests.crash.town import Town
 from tests.journeys.cast import Desk
 from tests.journeys.database import Database
 
-SHARD = "EHRC_PROOF_SHARD"
 KILLS_A_NIGHT = 1500
 MORE_ROUNDS = 4
 IN_FOUR_RUNS = -(-len(POINTS) // 4)
 WANTED = [
-    ("prescription", "delivered", True), ("prescription", "refunded", True), ("device", "refused", False),
-    ("kit", "cancelled", False), ("device", "delivered", False),
+    ("prescription", "refilled", True), ("prescription", "refunded", True), ("device", "refused", False),
+    ("kit", "cancelled", False), ("device", "found", False),
 ]  # fmt: skip
 
 
@@ -40,7 +40,10 @@ def buy(
             send_link(town, desk, buyer)
             walk(buyer, plan=plan)
             find_order(database, buyer)
+            if buyer.ending in ("found", "refilled"):
+                bounce(town, database, buyer)
             finish(town, desk, database, buyer)
+            go_on(town, desk, database, buyer)
         except GaveUp as problem:
             return f"{buyer.item} {buyer.ending} {buyer.number}: {problem}"
         return ""
@@ -80,11 +83,10 @@ def rounds(nightly: bool) -> list[tuple[list[str], int]]:
     if not nightly:
         return [(rotating(POINTS, keep=IN_FOUR_RUNS), 1)]
     once = [(list(POINTS[start::4]), hit) for hit in (1, 2) for start in range(4)]
-    if not (shard := os.environ.get(SHARD, "")):
+    if SHARD not in os.environ:
         return once
-    number, _, of = shard.partition("/")
     repeats = -(-KILLS_A_NIGHT // (2 * len(POINTS)))
-    return (once * repeats)[int(number) - 1 :: int(of)]
+    return [round for index, round in enumerate(once * repeats) if in_shard(index)]
 
 
 def test_whoever_dies_wherever_each_order_ends_once_and_paid_to_the_cent(

@@ -8,9 +8,9 @@ import pytest
 from ehrcommerce.workbench.rotation import SEED, WHOLE, rotating
 from tests.crash.nemesis import schedule
 from tests.crash.registry import BUGS, POINTS
-from tests.crash.test_kills import SHARD, rounds
+from tests.crash.test_kills import rounds
 from tests.crash.test_wires import CASES
-from tests.crash.told import WHERE, done_before, tell
+from tests.crash.told import SHARD, WHERE, done_before, in_shard, tell
 
 ACTS = ("one", "two", "three", "four", "five")
 
@@ -49,9 +49,11 @@ def test_a_shard_that_was_stopped_goes_on_after_the_rounds_that_it_came_through(
 def test_the_shards_of_a_night_are_the_night_and_each_place_dies_at_both_hits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SHARD, "1/1")
     whole = rounds(nightly=True)
-    parts = []
+    parts, taken = [], list[int]()
     for number in (1, 2, 3):
         monkeypatch.setenv(SHARD, f"{number}/3")
         parts += rounds(nightly=True)
+        taken += [index for index in range(7) if in_shard(index)]
+    assert sorted(taken) == list(range(7))
     assert sorted(map(repr, parts)) == sorted(map(repr, whole))
     assert {(name, hit) for armed, hit in whole for name in armed} == {(name, hit) for name in POINTS for hit in (1, 2)}

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from ehrcommerce.workbench.rotation import rotating
+from tests.crash.afterwards import tell as tell_of
 from tests.crash.oracle import Oracle
 from tests.crash.people import Buyer, GaveUp, find_order, finish, new_buyer, send_link, walk
 from tests.crash.registry import BUGS, Bug
-from tests.crash.told import tell
+from tests.crash.told import done_before, in_shard, tell
 from tests.crash.town import Town
 from tests.journeys.cast import Desk
 from tests.journeys.database import Database
 
 # A mistake leaves most orders unfinished: the judge is asked again and again until each was seen twice, and at most for so
 # long. Twice, since what is only under way may look like a mistake for a moment.
-ENOUGH_S = 900.0
+ENOUGH_S = 300.0
 SUSPECTS_A_ROUND = 8
 
 
@@ -25,14 +26,19 @@ def test_each_seeded_bug_is_caught(town: Town, desk: Desk, database: Database) -
     names = rotating(BUGS, keep=5)
     missed: dict[str, str] = {}
     for start in range(0, len(names), SUSPECTS_A_ROUND):
-        missed |= _round(town, desk, database, names[start : start + SUSPECTS_A_ROUND])
-    tell("bugs", seeded=len(names), caught=len(names) - len(missed), missed=sorted(missed))
+        if f"bugs {start}" in done_before() or not in_shard(start // SUSPECTS_A_ROUND):
+            continue
+        suspects = names[start : start + SUSPECTS_A_ROUND]
+        mine = _round(town, desk, database, suspects)
+        done = {} if mine else {"round": f"bugs {start}"}
+        tell("bugs", seeded=len(suspects), caught=len(suspects) - len(mine), missed=sorted(mine), **done)
+        missed |= mine
     assert not missed
 
 
 def test_there_are_enough_of_them_and_every_invariant_has_one() -> None:
     assert len(BUGS) >= 25
-    assert {bug.invariant for bug in BUGS.values()} >= {f"I{number}" for number in (1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12)}
+    assert {bug.invariant for bug in BUGS.values()} >= {f"I{number}" for number in range(1, 13)}
 
 
 def _round(town: Town, desk: Desk, database: Database, names: list[str]) -> dict[str, str]:
@@ -48,13 +54,15 @@ def _round(town: Town, desk: Desk, database: Database, names: list[str]) -> dict
             list(pool.map(lambda name: _prepare(database, buyers[name], BUGS[name]), names))
             town.bugs(_meant(buyers))
             for buyer in buyers.values():
-                _arrange(desk, database, buyer)
+                _arrange(town, desk, database, buyer)
         finally:
             town.resume()
         ends = [pool.submit(_end, town, desk, database, buyers[name], enough[name]) for name in names]
-        said = _watch(town, buyers, since, enough, ends)
-        for event in enough.values():
-            event.set()
+        try:
+            said = _watch(town, buyers, since, enough, ends)
+        finally:
+            for event in enough.values():
+                event.set()
     town.bugs({})
     return said
 
@@ -104,21 +112,34 @@ def _not_paid(database: Database, buyer: Buyer) -> None:
 
 def _meant(buyers: dict[str, Buyer]) -> dict[str, list[str]]:
     on = {name: buyer.subjects for name, buyer in buyers.items()}
-    on["lost"] = [one for name, buyer in buyers.items() if BUGS[name].fault == "lost" for one in buyer.parts]
+    for fault in ("lost", "late"):
+        on[fault] = [one for name, buyer in buyers.items() if BUGS[name].fault == fault for one in buyer.parts]
     return on
 
 
-def _arrange(desk: Desk, database: Database, buyer: Buyer) -> None:
+def _arrange(town: Town, desk: Desk, database: Database, buyer: Buyer) -> None:
     """What happens in the world before the hands begin."""
     if buyer.ending == "stopped":
         order = next(dict(each) for each in buyer.cy.chart.resources if each["resourceType"] == "DeviceRequest")
         desk.put({**order, "status": "revoked"})
+    if buyer.ending == "changed":
+        order = next(dict(each) for each in buyer.cy.chart.resources if each["resourceType"] == "MedicationRequest")
+        (said,) = order["dosageInstruction"]
+        desk.put({**order, "dosageInstruction": [{**said, "text": "Take 2 tablets by mouth with breakfast"}]})
+    if buyer.ending == "misinformed":
+        _misinform(town, buyer)
     if buyer.ending == "unconsented":
         database.rows(
             "UPDATE disclosure_consent SET withdrawn_at = now() WHERE subject = (SELECT f.public_id::text FROM"
             " offers_offer f JOIN orders_order o ON o.offer_id = f.id WHERE o.id = %s) RETURNING id",
             buyer.order_id,
         )
+
+
+def _misinform(town: Town, buyer: Buyer) -> None:
+    """The EHR tells of the order in words that are not the chart's."""
+    order = next(each for each in buyer.cy.chart.resources if each["resourceType"] == "DeviceRequest")
+    tell_of(town, {**order, "status": "revoked"})
 
 
 def _end(town: Town, desk: Desk, database: Database, buyer: Buyer, enough: threading.Event) -> None:

@@ -92,7 +92,7 @@ class FireSite(Site):
             ["run", "migrate", ["manage.py", "migrate", "--no-input"]], ["touch", str(self.place / MIGRATED)],
             ["keep", "web", web], ["keep", "sweeper", sweeper], ["keep", "sweeper2", sweeper],
             ["wait", str(self.place / SANDBOX_UP)], ["run", "load_demo", ["manage.py", "load_demo"]],
-            ["touch", str(self.place / LOADED)],
+            ["run", "rows", ["-m", "tests.crash.inside.rows"]], ["touch", str(self.place / LOADED)],
         ]  # fmt: skip
 
     def _worker_steps(self) -> list[Any]:
@@ -203,6 +203,11 @@ class Town(Live):
     def usual(self, on: bool) -> None:
         """Sweepers wait for the doorbell as they do in life."""
         (self.place / USUAL).touch() if on else (self.place / USUAL).unlink(missing_ok=True)
+
+    def early_bells(self) -> set[str]:
+        """Effects whose bell rang before their row was committed."""
+        log = self.place / "rang.log"
+        return set(log.read_text().split()) if log.exists() else set()
 
     def rounds(self) -> int:
         """How often sweepers have looked, both together."""

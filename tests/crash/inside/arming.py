@@ -6,6 +6,7 @@ reached.log           every point that any process ever passed
 bugs.json             {bug or fault: [subjects]}
 paused                while it is there, workers and sweepers claim nothing
 usual                 while it is there, sweepers leave as much time to the doorbell as in life
+rang.log              every bell that rang within a transaction: its effect
 rounds.log            one byte for each time that a sweeper looked"""
 
 import json
@@ -18,6 +19,8 @@ from typing import Any
 
 PLACE = "EHRC_CRASH_PLACE"
 HAND = "EHRC_CRASH_HAND"  # set for workers and sweepers
+# Where the EHR of these tests may tell of changes, and how it proves itself.
+HOOK, HOOK_SECRET, HOOK_HEADER = "6b1f6f0e-57b4-4d0c-9a53-0c1b7f1f3a11", "told-by-the-ehr-of-these-tests", "X-Told-By"
 PAUSED, USUAL = "paused", "usual"
 ONCE = "EHRC_CRASH"  # name:hit, for one process that a person starts by hand
 _passed: set[str] = set()
@@ -92,6 +95,11 @@ def count_round() -> None:
     if place().is_dir():
         with (place() / "rounds.log").open("ab") as log:
             log.write(b".")
+
+
+def note_early_bell(effect_id: str) -> None:
+    with (place() / "rang.log").open("a") as log:
+        log.write(f"{effect_id}\n")
 
 
 def is_on(bug: str, subject: str = "") -> bool:

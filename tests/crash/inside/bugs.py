@@ -2,7 +2,9 @@
 names. A harness that does not cry out about them proves nothing."""
 
 import json
+import os
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,20 +13,25 @@ from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
+import redis
+from django.conf import settings
 from django.utils import timezone
 
-from tests.crash.inside.arming import is_on, now
+from tests.crash.inside.arming import is_on, now, place
+from tests.crash.inside.points import replace
 
 Make = Callable[[Any], Any]
 
 
 def install() -> None:
     _sending()
+    _too_early()
     _asking()
     _settling()
     _gate_and_consent()
     _money()
     _audit()
+    _told()
 
 
 def _wrap(holder: ModuleType | type, name: str, make: Make) -> None:
@@ -68,6 +75,8 @@ def _sent(real: Any, handler: Any, effect: Any, body: bytes) -> Any:
         body = _other_body(body)
         if is_on("name_in_log"):
             print(body.decode(), file=sys.stderr, flush=True)
+        if is_on("name_in_redis"):
+            redis.Redis.from_url(settings.REDIS_URL).rpush("ehrc:kept", body)
     if kind == "fulfillment.notify" and is_on("item_in_text"):
         body = json.dumps({**json.loads(body), "text": "Your blood glucose meter is on its way"}).encode()
     if kind == "fulfillment.cancel" and is_on("cancel_unsent"):
@@ -85,7 +94,28 @@ def _sent(real: Any, handler: Any, effect: Any, body: bytes) -> Any:
     if kind == "fulfillment.dispatch" and is_on("lost") and effect.subject not in _lost:
         _lost.add(effect.subject)
         return OutcomeUnknown("answer_lost")
+    if kind == "fulfillment.dispatch" and is_on("late") and _is_first(f"late-{effect.subject}"):
+        _until_ended_by_another(effect)
     return outcome
+
+
+def _is_first(name: str) -> bool:
+    """Of all processes and tries."""
+    try:
+        os.close(os.open(place() / name, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _until_ended_by_another(effect: Any) -> None:
+    """Slept past the lease with the answer in hand."""
+    from ehrcommerce.outbox.models import Effect
+
+    for _ in range(600):
+        if Effect.objects.filter(pk=effect.pk, state__in=("done", "rejected")).exists():
+            return
+        time.sleep(0.1)
 
 
 TWICE = {
@@ -119,6 +149,31 @@ def _paid(outcome: Any) -> Any:
     if status is None or status.state != "open":
         return outcome
     return copied(outcome, facts={"status": copied(status, state="authorized")})
+
+
+# ------------------------------------------------------------------------------------------------- before the commit
+def _too_early() -> None:
+    from ehrcommerce.outbox import doorbell, services
+
+    def begin_sending(real: Any) -> Any:
+        def beginning(handler: Any, effect: Any, held: Any, body: bytes) -> None:
+            if effect.kind == "fulfillment.dispatch" and is_on("sent_before_commit"):
+                services._send(handler, effect, body)
+            real(handler, effect, held, body)
+
+        return beginning
+
+    def plan(real: Any) -> Any:
+        def planning(**what: Any) -> Any:
+            effect = real(**what)
+            if is_on("rung_before_commit", effect.subject):
+                doorbell.ring(str(effect.public_id), effect.queue)
+            return effect
+
+        return planning
+
+    _wrap(services, "_begin_sending", begin_sending)
+    replace("ehrcommerce.outbox.planning.plan", plan)
 
 
 # ------------------------------------------------------------------------------------------------ what is in doubt
@@ -160,6 +215,8 @@ def _settling() -> None:
                 at = timezone.now()
                 Effect.objects.filter(pk=effect.pk).update(lease_until=at, next_run_at=at + timedelta(days=3650))
                 return "sending"
+            if is_on("fence_ignored", effect.subject):
+                held = copied(held, fence=Effect.objects.values_list("fence", flat=True).get(pk=effect.pk))
             return real(effect, held, outcome)
 
         return settling
@@ -212,7 +269,8 @@ def _gate_and_consent() -> None:
         return reading
 
     def problem(real: Any) -> Any:
-        return lambda line, order: "" if is_on("stop_ignored") else real(line, order)
+        ignored = ("stop_ignored", "change_ignored")
+        return lambda line, order: "" if any(is_on(one) for one in ignored) else real(line, order)
 
     def require(real: Any) -> Any:
         def requiring(**what: Any) -> Any:
@@ -272,8 +330,52 @@ def _audit() -> None:
         def recording(**what: Any) -> Any:
             if what.get("action") == "fulfillment.sending" and is_on("audit_skipped", str(what.get("entity"))):
                 return None
+            if any(is_on(bug) for bug in UNAUDITED.get(str(what.get("action")), ())):
+                return None
             return real(**what)
 
         return recording
 
     _wrap(audit, "record", record)
+
+
+UNAUDITED = {"patient.notified": ("message_unaudited",), "orders.read": ("read_unaudited",)}
+
+
+# -------------------------------------------------------------------------------------------------- what others tell us
+def _told() -> None:
+    from ehrcommerce.ehr.views import notifications
+
+    def first_time(real: Any) -> Any:
+        def taking(callback: Any, **whose: Any) -> bool:
+            if is_on("callback_unwritten", str(callback.body)):
+                return False
+            return bool(real(callback, **whose))
+
+        return taking
+
+    def answer(real: Any) -> Any:
+        def answering(request: Any, row: Any, put_at: str) -> Any:
+            status = real(request, row, put_at)
+            if status == 200 and b'"revoked"' in request.body:
+                _believe(row.connection, put_at)
+            return status
+
+        return answering
+
+    replace("ehrcommerce.suppliers.callbacks.first_time", first_time)
+    _wrap(notifications, "_answer", answer)
+
+
+def _believe(connection: Any, put_at: str) -> None:
+    """The order is stopped since a notification says that it was revoked; nobody reads the chart."""
+    from ehrcommerce.audit.services import system
+    from ehrcommerce.commerce.offers.models import OfferLine
+    from ehrcommerce.commerce.orders import services as orders
+    from ehrcommerce.commerce.orders.models import Order
+    from ehrcommerce.ehr.handles import chart_key
+
+    key = chart_key(connection.public_id, *put_at.split("/"))
+    for order in Order.objects.filter(offer__in=OfferLine.objects.filter(order_key=key).values("offer")):
+        if is_on("event_believed", str(order.public_id)):
+            orders.cancel_order(order=order, reason="order_changed", by=system("events"), at=timezone.now())

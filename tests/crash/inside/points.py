@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace as copied
 from functools import wraps
 from importlib import import_module
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 from django.db import connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from tests.crash.inside.arming import USUAL, count_round, hit, is_paused, now, place
+from ehrcommerce.outbox import services
+from ehrcommerce.outbox.chores import CHORES
+from tests.crash.inside.arming import USUAL, count_round, hit, is_paused, note_early_bell, now, place
 from tests.crash.registry import ACTS
 
-GRACE_S = 0.5
+GRACE_S, DEATHS = 0.5, 25
 
 
 class Acts(threading.local):
@@ -29,6 +32,10 @@ _acts = Acts()
 def install() -> None:
     _effects()
     _bell_and_sweeper()
+    # A process that dies takes along whatever its other threads have in hand: among dozens of deaths an effect may meet more
+    # of them than life would bring, and would be parked for a person (REL-P30, tests/outbox).
+    services.POISON_AFTER = DEATHS  # type: ignore[attr-defined]
+    CHORES["ehr.refills"] = copied(CHORES["ehr.refills"], every_s=1.0)  # nobody here waits for a minute
     for name, path in ACTS.items():
         _wrap_act(name, path)
     _commits()
@@ -46,13 +53,13 @@ def replace(path: str, make: Callable[[Any], Any]) -> None:
 
 
 def _effects() -> None:
-    services = "ehrcommerce.outbox.services."
-    replace(services + "_attempt", _attempt)
-    replace(services + "_begin_sending", _begin_sending)
-    replace(services + "_send", _send)
-    replace(services + "_move_rows", _move_rows)
-    replace(services + "_settle", _settle)
-    replace(services + "claim", _claim)
+    names = "ehrcommerce.outbox.services."
+    replace(names + "_attempt", _attempt)
+    replace(names + "_begin_sending", _begin_sending)
+    replace(names + "_send", _send)
+    replace(names + "_move_rows", _move_rows)
+    replace(names + "_settle", _settle)
+    replace(names + "claim", _claim)
 
 
 def _id(effect: Any) -> str:
@@ -127,6 +134,8 @@ def _claim(real: Any) -> Any:
 def _bell_and_sweeper() -> None:
     def ring(real: Any) -> Any:
         def ringing(effect_id: str, queue: str) -> None:
+            if connection.in_atomic_block:
+                note_early_bell(effect_id)
             hit("bell:before", effect_id)
             real(effect_id, queue)
             hit("bell:after", effect_id)
