@@ -250,7 +250,8 @@ def _signed_in(user: User, *, code: bool) -> dict[str, str]:
 def path_of(world: World, address: Address, principal: str, owner: str) -> str:
     """The address with the names of things that belong to `owner`, seen from `principal`."""
     route = "/" + address.route
-    named = [each for each in address.fields if each != "service_id"]  # the name of a service is nobody's
+    # The name of a service is nobody's, nor is what an EHR calls its resources: the address before them has an owner.
+    named = [each for each in address.fields if each not in ("service_id", "resource_type", "resource_id")]
     inner = named[-1] if named else ""
     for name in address.fields:
         # Of a launch and something below it, the launch is the principal's own: only what is below changes hands.
