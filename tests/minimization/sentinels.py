@@ -8,12 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from ehrcommerce.workbench.demo_catalog import PRODUCTS
+
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 MARK = "zq"
 PIECE = re.compile(r"zq[a-z2-7]{6}")
 TEXT = re.compile(r"(?:zq[a-z2-7]{6}){3}")
 LONG_AGO = (date(1700, 1, 1), date(1899, 12, 31))
 FAR_AHEAD = (date(2110, 1, 1), date(2290, 12, 31))
+# Numbers that stand in our own catalog: a sentinel that is one of them by chance would be found there.
+OURS = frozenset(code for product in PRODUCTS for _, code, _ in product.codes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Ledger:
         self.random = random.Random(self.seed)
 
     def _fresh(self, taken: dict[str, Mark], make: "Callable[[], str]") -> str:
-        while (value := make()) in taken:
+        while (value := make()) in taken or value in OURS:
             pass
         return value
 
