@@ -11,6 +11,8 @@ MOST_PIECES = 10
 # The parameters of a DeviceRequest that say how many: R4 gives it no quantity of its own.
 AMOUNTS = frozenset({"quantity", "count", "number", "amount"})
 _LEADING = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([^\W\d_]*)")
+# What a device's order says must be a number and a unit to the end: of "1,000", "1/2" or "2-3" no part is the amount.
+_AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*((?:[^\W\d_]|[{\[])\D*|1)?")
 # One word for each unit that charts write in several ways; a word that is not here fits itself alone.
 _UNITS = {
     "tablet": "tablet", "tab": "tablet", "tbl": "tablet", "capsule": "capsule", "cap": "capsule", "inhaler": "inhaler",
@@ -42,10 +44,10 @@ def _kits(quantity: str) -> int | None:
 def _times(said: str, basis: str) -> int | None:
     """How often the basis makes what a device's order says: "2 box" is two of "1 box of 50", "100 strips" two of "50
     strips". A number that names no unit counts pieces, and is held where a piece could be the box or what is in it."""
-    ordered, sold = _LEADING.match(said), _LEADING.match(basis or f"1 {PIECE}")
+    ordered, sold = _AMOUNT.fullmatch(said), _LEADING.match(basis or f"1 {PIECE}")
     if ordered is None or sold is None or not Decimal(sold[1]):
         return None
-    unit = _unit(ordered[2]) or PIECE
+    unit = _unit(ordered[2] or "") or PIECE
     pieces = unit == PIECE and Decimal(sold[1]) == 1 and not re.search(r"\d", basis[sold.end() :])
     return _whole(Decimal(ordered[1]) / Decimal(sold[1])) if unit == _unit(sold[2]) or pieces else None
 

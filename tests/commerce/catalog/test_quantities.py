@@ -91,6 +91,7 @@ def test_a_device_whose_order_says_no_amount_is_sold_once(shop: Shop) -> None:
     [
         ("1 box of 50", "2 box", 2), ("1 box of 50", "3 Boxes", 3), ("50 strips", "100 strips", 2), ("1 piece", "2", 2),
         ("1 stocking", "2 each", 2), ("1 stocking", "2 {piece}", 2), ("", "4", 4), ("1 box of 50", "1 box", 1),
+        ("1 box of 50", "2 {box}", 2), ("1 piece", "3 1", 3), ("1 box of 50", "2 boxes of strips", 2), ("1 piece", "2.0", 2),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["Quantity", "count"])
@@ -105,6 +106,8 @@ def test_as_many_of_a_device_are_sold_as_were_ordered(shop: Shop, basis: str, sa
         ("1 box of 50", "2"), ("1 box of 50", "100 strips"), ("1 box of 50", "2 each"), ("1 piece", "11"),
         ("1 piece", "0"), ("1 piece", "1.5"), ("1 piece", "yes"), ("1 stocking", "1 pair"), ("50 strips", "75 strips"),
         ("some", "2"), ("0 boxes", "2 box"), ("1 piece", "-2"),
+        ("1 piece", "1,000"), ("1 piece", "1/2"), ("1 piece", "2-3"), ("1 piece", "2 x 3"), ("1 stocking", "2 {pair}"),
+        ("1 piece", "1e1"), ("1 piece", "2 (two)"),
     ],
 )  # fmt: skip
 def test_an_amount_of_a_device_that_the_price_does_not_make_is_refused(shop: Shop, basis: str, said: str) -> None:
