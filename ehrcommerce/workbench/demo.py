@@ -76,8 +76,9 @@ def run(options: argparse.Namespace, home: Path) -> None:
         site = Site(both.postgres, both.redis.url, state.secrets, options.port, options.port + 1)
         with stopping(supervisor):
             prepare(site, state, supervisor, fhir_data=options.fhir_data)
-            say("Starting web, worker and sweeper ...")
-            supervisor.start(*(site.process(name) for name in ALL if name not in supervisor.children))
+            left = [name for name in ALL if name not in supervisor.children]
+            say(f"Starting {', '.join(left)} ...")
+            supervisor.start(*(site.process(name) for name in left))
             print(table(site, state.admin, seconds=time.monotonic() - began), flush=True)
             with told(site, home):
                 if not options.check:
@@ -230,7 +231,8 @@ ANY_AGE = (
 
 
 def prepare(site: Site, state: State, supervisor: Supervisor, *, fhir_data: Path | None) -> None:
-    """Migrate and load what is new since the last start; leaves the sandbox running."""
+    """Migrate and load what is new since the last start. Where nothing is, nothing runs yet: the sandbox can start side by
+    side with the rest. Otherwise it is left running."""
     schema, data = fingerprint(SCHEMA, LOCK), fingerprint(DATA, LOCK, site.app_url)
     loaded = state.values.get("loaded", {})
     if loaded.get("schema") != schema:
@@ -244,8 +246,7 @@ def prepare(site: Site, state: State, supervisor: Supervisor, *, fhir_data: Path
         said = site.load_sandbox(supervisor, fhir_data=fhir_data)
         if fhir_data is not None:
             say(said.rstrip())
-    supervisor.start(site.process("sandbox"))
-    if fhir_data is not None or loaded.get("data") != data:
+        supervisor.start(site.process("sandbox"))
         say("Loading clinic, catalog and suppliers ...")
         state.remember_admin(site.load_demo(supervisor, events=True, any_age=fhir_data is not None))
         if fhir_data is not None:
