@@ -10,7 +10,7 @@ from pathlib import Path
 # Commands of the workbench: each is a module there with a main(), run inside `.venv`.
 WORKBENCH = {
     "demo": "demo", "test": "testing", "screenshots": "screenshots", "prove_reliability": "reliability",
-    "prove_minimization": "prove_minimization",
+    "prove_minimization": "prove_minimization", "bench": "bench.main",
 }  # fmt: skip
 SUPPORTED = ((3, 11), (3, 15))
 WELCOME = """Nothing is installed here yet. Start with one of these; each makes what it needs first:
@@ -20,6 +20,7 @@ WELCOME = """Nothing is installed here yet. Start with one of these; each makes 
   python3 manage.py screenshots    the pictures of docs/pictures.md
   python3 manage.py prove_reliability   kills processes while people buy, and counts  (--seed N, --nightly)
   python3 manage.py prove_minimization  shows that nothing leaves the chart but what the table names  (--seed N)
+  python3 manage.py bench          how fast, beside a reference, on servers of its own  (--rounds N, --json FILE)
 
 After that all other commands work too: python3 manage.py help lists them."""
 

@@ -39,7 +39,7 @@ def group_for(command: str) -> str:
     given = os.environ.get("EHRC_GROUP", "")
     if given and given not in GROUPS:
         raise CannotPrepare(f"EHRC_GROUP={given} names no group: choose one of {', '.join(GROUPS)}.")
-    return given or ("demo" if command == "demo" else "test")
+    return given or ("demo" if command in ("demo", "bench") else "test")
 
 
 def enter(command: str, arguments: list[str]) -> None:

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,8 +129,11 @@ class Redis:
 
 
 # ---------------------------------------------------------------------------------------------------- PostgreSQL
-def start_postgres(data: Path, *, throwaway: bool, password: str, log: Path, port: int | None = None) -> Postgres:
-    """Start the server over `data` (made by initdb when empty). The parent of `data` must be open to `nobody`."""
+def start_postgres(
+    data: Path, *, throwaway: bool, password: str, log: Path, port: int | None = None, more: Sequence[str] = ()
+) -> Postgres:
+    """Start the server over `data` (made by initdb when empty). The parent of `data` must be open to `nobody`. `more`:
+    further settings, as `name=value`."""
     runner = binaries.account()
     programs = binaries.reachable_postgres(runner, data.parent)
     major = binaries.version_of(programs / "postgres")[0]
@@ -141,7 +144,13 @@ def start_postgres(data: Path, *, throwaway: bool, password: str, log: Path, por
         initialize(data, programs=programs, major=major, password=password, runner=runner, log=log, throwaway=throwaway)
     port = port or free_port()
     options = [f"port={port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=400"]
-    options += ["shared_buffers=64MB", "log_min_messages=warning", "timezone=UTC", *(THROWAWAY if throwaway else [])]
+    options += [
+        "shared_buffers=64MB",
+        "log_min_messages=warning",
+        "timezone=UTC",
+        *(THROWAWAY if throwaway else []),
+        *more,
+    ]
     argv = [str(programs / "postgres"), "-D", str(data), *(word for option in options for word in ("-c", option))]
     spec = Spec("postgres", argv, PROGRAM_ENV, lambda: is_up(data), signal.SIGINT, runner.drop_to, cwd=data)
     child = launch(spec, log)

@@ -17,7 +17,6 @@ COMMANDS = {
     "reconcile": "enters one after the other",
     "audit": "enters the one it is told, or one after the other", "export_consents": "enters the one it is told",
     "show_opened": "enters one after the other",
-    "bench": "enters that of the demo",
     "mllp": "enters that of the feed whose sender is proved", "hl7_files": "enters that of the feed whose folder it is",
 }  # fmt: skip
 
