@@ -48,10 +48,14 @@ def flush_as_owner(sql_list: Any) -> None:
     """After a transactional test. Only the owner may empty tables, and the audit lets itself be emptied by nobody."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("RESET ROLE")
-        cursor.execute("ALTER TABLE audit_auditevent DISABLE TRIGGER USER")
+        cursor.execute("SELECT relid::regclass::text FROM pg_partition_tree('audit_auditevent')")
+        books = ["audit_auditgap", *(row[0] for row in cursor.fetchall())]
+        for name in books:
+            cursor.execute(f"ALTER TABLE {name} DISABLE TRIGGER USER")
         for sql in sql_list:
             cursor.execute(sql)
-        cursor.execute("ALTER TABLE audit_auditevent ENABLE TRIGGER USER")
+        for name in books:
+            cursor.execute(f"ALTER TABLE {name} ENABLE TRIGGER USER")
         cursor.execute("SELECT set_config('ehrc.organization', '', false)")
         cursor.execute(f"SET ROLE {APP_ROLE}")
 

@@ -12,7 +12,8 @@ def genesis() -> bytes:
 class AuditEvent(models.Model):
     """One act. Written in the transaction of the act; a trigger refuses every later change but the sealing.
 
-    `cause` is the effect (`effect:<id>`) within which it happened; tries of one effect are one act."""
+    `cause` is the effect (`effect:<id>`) within which it happened; tries of one effect are one act. The table has a part
+    for each month (migration 0005); its key there is (id, at)."""
 
     organization_id = models.BigIntegerField()
     at = models.DateTimeField()
@@ -38,9 +39,7 @@ class AuditEvent(models.Model):
             models.Index(fields=["organization_id", "actor", "id"], name="audit_actor"),
             models.Index(fields=["organization_id", "patient_ref", "id"], name="audit_patient"),
             models.Index(fields=["organization_id", "at"], name="audit_time"),
-        ]
-        constraints = [
-            models.UniqueConstraint(fields=["organization_id", "seal_number"], name="audit_one_chain"),
+            models.Index(fields=["organization_id", "seal_number"], name="audit_chain"),
         ]
 
     def __str__(self) -> str:
@@ -80,3 +79,20 @@ class AuditRoot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.number}"
+
+
+class AuditGap(models.Model):
+    """Numbers `first` to `last` of a chain stood in the part of a month that was dropped when its six years were over.
+    `upto` is the first day after that month, `seal` what the next row's seal follows. Written by the owner's function."""
+
+    organization_id = models.BigIntegerField()
+    upto = models.DateField()
+    first = models.BigIntegerField()
+    last = models.BigIntegerField()
+    seal = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization_id", "first"], name="audit_gone_once")]
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from ehrcommerce.audit.models import AuditEvent
+from ehrcommerce.audit.models import AuditEvent, AuditGap
 
 GENESIS = bytes(32)
 # What the chain covers, in this order for ever.
@@ -111,24 +111,31 @@ def seal(*, organization_id: int, limit: int = 1000) -> int:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [_CHAIN_LOCK, organization_id % 2**31])
             if not cursor.fetchone()[0]:
                 return 0
-        number, previous = head(organization_id)
         waiting = AuditEvent.objects.filter(organization_id=organization_id, seal_number=None).order_by("id")
-        ids, seals = list[int](), list[bytes]()
-        for row in waiting.values_list(*COVERED)[:limit]:
-            previous = link(previous, number + len(ids) + 1, row)
-            ids.append(row[0])
+        rows = list(waiting.values_list(*COVERED)[:limit])
+        if not rows:
+            return 0
+        number, previous = head(organization_id)
+        seals = list[bytes]()
+        for row in rows:
+            previous = link(previous, number + len(seals) + 1, row)
             seals.append(previous)
-        if ids:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT ehrc_audit_seal(%s, %s, %s)", [ids, number + 1, seals])
-    return len(ids)
+        with connection.cursor() as cursor:
+            # The time says in which month's part the row stands.
+            ids, times = [row[0] for row in rows], [row[2] for row in rows]
+            cursor.execute("SELECT ehrc_audit_seal(%s, %s, %s, %s)", [ids, times, number + 1, seals])
+    return len(rows)
 
 
 def head(organization_id: int) -> tuple[int, bytes]:
-    """Number and seal of the newest chained row."""
-    rows = AuditEvent.objects.filter(organization_id=organization_id).exclude(seal_number=None)
+    """Number and seal of the newest chained row, be it one whose month is gone."""
+    rows = AuditEvent.objects.filter(organization_id=organization_id, seal_number__gt=0)
     last = rows.order_by("-seal_number").values_list("seal_number", "seal").first()
-    return (last[0] or 0, bytes(last[1] or b"")) if last else (0, GENESIS)
+    gone = (
+        AuditGap.objects.filter(organization_id=organization_id).order_by("-last").values_list("last", "seal").first()
+    )
+    number, seal = max(last or (0, GENESIS), gone or (0, GENESIS), key=lambda one: one[0] or 0)
+    return number or 0, bytes(seal or b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +154,19 @@ def breaks(*, organization_id: int) -> tuple[str, ...]:
 
 
 def walk(*, organization_id: int, number: int = 0, previous: bytes = GENESIS, limit: int | None = None) -> Walk:
-    """The rows after `number`, whose seal is `previous`; all of them, or `limit`."""
+    """The rows after `number`, whose seal is `previous`; all of them, or `limit`. Numbers of months that were dropped are
+    passed over: the row after them has a seal that follows from the one they left."""
+    gaps = AuditGap.objects.filter(organization_id=organization_id, last__gt=number)
+    gone = {first: (last, bytes(kept)) for first, last, kept in gaps.values_list("first", "last", "seal")}
+    for first, (last, kept) in gone.items():
+        if first <= number < last:  # a month went since the stretch before was walked
+            number, previous = last, kept
     sealed = AuditEvent.objects.filter(organization_id=organization_id, seal_number__gt=number).order_by("seal_number")
     rows, found = 0, list[str]()
     # Tuples in a stream: a chain of millions is walked in the memory of one page.
     for stands_at, there, *row in sealed.values_list("seal_number", "seal", *COVERED)[:limit].iterator(chunk_size=5000):
+        while number + 1 < stands_at and number + 1 in gone:
+            number, previous = gone[number + 1]
         rows, number = rows + 1, number + 1
         if stands_at != number:
             found.append(f"number {number} is missing before row {row[0]}")
@@ -159,4 +174,6 @@ def walk(*, organization_id: int, number: int = 0, previous: bytes = GENESIS, li
         if bytes(there or b"") != link(previous, number, row):
             found.append(f"row {row[0]} is not what was sealed as number {number}")
         previous = bytes(there or b"")
+    while number + 1 in gone:
+        number, previous = gone[number + 1]
     return Walk(rows, number, previous, tuple(found))

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from ehrcommerce.audit import roots
+from ehrcommerce.audit import months, roots
 from ehrcommerce.audit import services as audit
-from ehrcommerce.audit.models import AuditCheck, AuditEvent
+from ehrcommerce.audit.models import AuditCheck, AuditEvent, AuditGap
 
 log = logging.getLogger(__name__)
 EVERY_S = 300.0
@@ -30,7 +30,8 @@ def everything(organization_id: int) -> Found:
     """The whole chain and its remembered end, now; call inside the organization's walls."""
     check = AuditCheck.objects.filter(organization_id=organization_id).first()
     walk = audit.walk(organization_id=organization_id)
-    return Found(walk.rows, (*walk.breaks, *_end_lost(check), *roots.breaks(organization_id)))
+    ends = (*_end_lost(check), *roots.breaks(organization_id), *months.breaks(organization_id))
+    return Found(walk.rows, (*walk.breaks, *ends))
 
 
 def chore(organization_id: int, at: datetime) -> int:
@@ -43,7 +44,7 @@ def chore(organization_id: int, at: datetime) -> int:
 
 
 def _step(check: AuditCheck, at: datetime) -> int:
-    lost = _end_lost(check)
+    lost = (*_end_lost(check), *months.breaks(check.organization_id))
     if lost:
         if check.alarmed_at is None or at - check.alarmed_at >= ROUND:
             _alarm(check, Found(0, lost), at)
@@ -81,6 +82,13 @@ def _end_lost(check: AuditCheck | None) -> tuple[str, ...]:
         return ()
     rows = AuditEvent.objects.filter(organization_id=check.organization_id, seal_number=check.known_number)
     there = rows.values_list("seal", flat=True).first()
+    if there is None:
+        # Its month may be gone since; what stands in the gaps has a proof of its own (months.breaks).
+        gaps = AuditGap.objects.filter(organization_id=check.organization_id, first__lte=check.known_number)
+        gap = gaps.filter(last__gte=check.known_number).first()
+        if gap is not None and gap.last > check.known_number:
+            return ()
+        there = gap.seal if gap is not None else None
     if there is not None and bytes(there) == bytes(check.known_seal):
         return ()
     return (f"number {check.known_number}, once the end of the chain, is missing or was sealed anew",)

@@ -42,6 +42,11 @@ def standing(organization_id: int, at: datetime) -> QuerySet[LegalHold, Any]:
     return rows.filter(Q(until=None) | Q(until__gte=at.date())).values("customer_key")
 
 
+def persons(organization_id: int, at: datetime) -> list[bytes]:
+    """The audit's own names of everybody on whom a hold stands: a month that speaks of them is not dropped."""
+    return [audit.patient_ref(row["customer_key"]) for row in standing(organization_id, at)]
+
+
 def _audit(hold: LegalHold, action: str, by: Actor, at: datetime) -> None:
     audit.record(
         organization_id=hold.organization_id, by=by, action=action, entity=f"hold:{hold.public_id}", at=at,

@@ -1,4 +1,4 @@
-"""The outbox, and the chores that belong to no app above: checking the audit chain and sealing it."""
+"""The outbox, and the chores that belong to no app above: those of the audit, which is below."""
 
 from datetime import datetime
 
@@ -23,14 +23,28 @@ def _root(organization_id: int, at: datetime) -> int:
     return chore(organization_id, at)
 
 
+def _months(organization_id: int, at: datetime) -> int:
+    from ehrcommerce.audit.months import make
+
+    return make(organization_id, at)
+
+
+def _drop(organization_id: int, at: datetime) -> int:
+    from ehrcommerce.audit.months import drop_due
+
+    return drop_due(organization_id, at)
+
+
 class OutboxConfig(AppConfig):
     name = "ehrcommerce.outbox"
 
     def ready(self) -> None:
-        from ehrcommerce.audit import roots, verify
+        from ehrcommerce.audit import months, roots, verify
         from ehrcommerce.outbox import chores
 
         # In this order: what the check writes down is sealed in the same round.
         chores.register("check audit", every_s=verify.EVERY_S, work=_check)
         chores.register("seal audit", every_s=2.0, work=_seal)
         chores.register("audit roots", every_s=roots.EVERY_S, work=_root)
+        chores.register("audit months", every_s=months.EVERY_S, work=_months)
+        chores.register("audit retention", every_s=months.EVERY_S, work=_drop)

@@ -36,7 +36,8 @@ def refusing() -> Iterator[None]:
     try:
         yield
     finally:
-        rights("GRANT INSERT ON audit_auditevent TO ehrc_app")
+        columns = ", ".join(str(field.column) for field in AuditEvent._meta.concrete_fields if not field.primary_key)
+        rights(f"GRANT INSERT ({columns}) ON audit_auditevent TO ehrc_app")
 
 
 def rights(sql: str) -> None:

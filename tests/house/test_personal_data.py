@@ -50,6 +50,7 @@ PLAIN = {
     "accounts.Reveal": {"entity": OPAQUE, "element": "the name of an element, never its value"},
     "accounts.BreakGlass": {"verdict": CODE},
     "accounts.ProposedChange": {"entity": OPAQUE, "diff": PARTNER},
+    "audit.AuditGap": {"upto": CODE, "seal": "a keyed hash over the chain"},
     "audit.AuditRoot": {"day": CODE, "seal": "a keyed hash over the chain", "root": "a hash over seals"},
     "ehr.HookClient": {"hooks": CODE, "issuer": PARTNER, "jku": PARTNER, "algs": PARTNER, "tenant": PARTNER},
     "ehr.AppContext": {"hook": CODE},

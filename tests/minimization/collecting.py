@@ -81,7 +81,11 @@ def redis_keys(url: str, basin: Basin) -> None:
 def raw_tables(owner_url: str, basin: Basin) -> None:
     """As pg_dump writes them: COPY of each table, bytes in hex."""
     with psycopg.connect(owner_url, autocommit=True) as connection:
-        named = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+        # Each whole table once: a part of one is read with it.
+        named = (
+            "SELECT quote_ident(relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY 1"
+        )
         for (table,) in connection.execute(named).fetchall():
             with connection.cursor().copy(f"COPY (SELECT * FROM {table}) TO STDOUT".encode()) as copy:
                 content = b"".join(bytes(part) for part in copy)

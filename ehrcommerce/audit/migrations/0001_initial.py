@@ -6,50 +6,59 @@ import ehrcommerce.audit.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('organization_id', models.BigIntegerField()),
-                ('at', models.DateTimeField()),
-                ('actor', models.CharField(max_length=80)),
-                ('action', models.CharField(max_length=64)),
-                ('entity', models.CharField(max_length=80)),
-                ('purpose', models.CharField(blank=True, max_length=32)),
-                ('recipient', models.CharField(blank=True, max_length=80)),
-                ('elements', models.TextField(blank=True)),
-                ('outcome', models.CharField(default='success', max_length=32)),
-                ('reason', models.CharField(blank=True, max_length=64)),
-                ('patient_ref', models.BinaryField(max_length=32, null=True)),
-                ('seal_number', models.BigIntegerField(null=True)),
-                ('seal', models.BinaryField(max_length=32, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("organization_id", models.BigIntegerField()),
+                ("at", models.DateTimeField()),
+                ("actor", models.CharField(max_length=80)),
+                ("action", models.CharField(max_length=64)),
+                ("entity", models.CharField(max_length=80)),
+                ("purpose", models.CharField(blank=True, max_length=32)),
+                ("recipient", models.CharField(blank=True, max_length=80)),
+                ("elements", models.TextField(blank=True)),
+                ("outcome", models.CharField(default="success", max_length=32)),
+                ("reason", models.CharField(blank=True, max_length=64)),
+                ("patient_ref", models.BinaryField(max_length=32, null=True)),
+                ("seal_number", models.BigIntegerField(null=True)),
+                ("seal", models.BinaryField(max_length=32, null=True)),
             ],
             options={
-                'verbose_name': 'audit event', 'verbose_name_plural': 'audit log',
-                'indexes': [models.Index(fields=['organization_id', 'id'], name='audit_org_id'), models.Index(condition=models.Q(('seal_number', None)), fields=['organization_id', 'id'], name='audit_unsealed'), models.Index(fields=['organization_id', 'entity'], name='audit_entity')],
-                'constraints': [models.UniqueConstraint(fields=('organization_id', 'seal_number'), name='audit_one_chain')],
+                "verbose_name": "audit event",
+                "verbose_name_plural": "audit log",
+                "indexes": [
+                    models.Index(fields=["organization_id", "id"], name="audit_org_id"),
+                    models.Index(
+                        condition=models.Q(("seal_number", None)),
+                        fields=["organization_id", "id"],
+                        name="audit_unsealed",
+                    ),
+                    models.Index(fields=["organization_id", "entity"], name="audit_entity"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("organization_id", "seal_number"), name="audit_one_chain")
+                ],
             },
         ),
         migrations.CreateModel(
-            name='AuditCheck',
+            name="AuditCheck",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('organization_id', models.BigIntegerField(unique=True)),
-                ('known_number', models.BigIntegerField(default=0)),
-                ('known_seal', models.BinaryField(default=bytes, max_length=32)),
-                ('walked_number', models.BigIntegerField(default=0)),
-                ('walked_seal', models.BinaryField(default=ehrcommerce.audit.models.genesis, max_length=32)),
-                ('round_began_at', models.DateTimeField()),
-                ('round_over', models.BooleanField(default=False)),
-                ('round_breaks', models.PositiveIntegerField(default=0)),
-                ('alarmed_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("organization_id", models.BigIntegerField(unique=True)),
+                ("known_number", models.BigIntegerField(default=0)),
+                ("known_seal", models.BinaryField(default=bytes, max_length=32)),
+                ("walked_number", models.BigIntegerField(default=0)),
+                ("walked_seal", models.BinaryField(default=ehrcommerce.audit.models.genesis, max_length=32)),
+                ("round_began_at", models.DateTimeField()),
+                ("round_over", models.BooleanField(default=False)),
+                ("round_breaks", models.PositiveIntegerField(default=0)),
+                ("alarmed_at", models.DateTimeField(null=True)),
             ],
         ),
     ]

@@ -46,7 +46,9 @@ class Migration(migrations.Migration):
         ("audit", "0002_walls"),
     ]
     operations = [
-        migrations.AddField("auditevent", "cause", models.CharField(blank=True, db_default="", default="", max_length=48)),
+        migrations.AddField(
+            "auditevent", "cause", models.CharField(blank=True, db_default="", default="", max_length=48)
+        ),
         migrations.CreateModel(
             name="AuditRoot",
             fields=[
@@ -65,6 +67,8 @@ class Migration(migrations.Migration):
             },
         ),
         wall("audit_auditroot"),
-        crossing("ehrc_audit_seal", "ids bigint[], first_number bigint, seals bytea[]", "bigint", SEAL, language="plpgsql"),
+        crossing(
+            "ehrc_audit_seal", "ids bigint[], first_number bigint, seals bytea[]", "bigint", SEAL, language="plpgsql"
+        ),
         migrations.RunSQL(RIGHTS, UNDO),
     ]
