@@ -13,7 +13,12 @@ from ehrcommerce.workbench.pictures import DESK, shoot
 from tests.admin.live.conftest import Cleo
 from tests.journeys.cast import Ada, Cy, Desk, wait_for
 from tests.journeys.database import Database
-from tests.journeys.steps import paid, state
+from tests.journeys.steps import paid, partner_of, references, state
+
+TIME_GOES_BY = (
+    "UPDATE outbox_effect SET next_run_at = now() WHERE kind = 'fulfillment.track' AND subject = %s AND state = 'planned'"
+    " RETURNING id"
+)
 
 
 class Operator:
@@ -26,6 +31,10 @@ class Operator:
     def click(self, what: Locator) -> None:
         expect(what).to_be_visible()
         what.click()
+        self.clicks += 1
+
+    def choose(self, where: str, value: str) -> None:
+        self.page.locator(where).select_option(value)
         self.clicks += 1
 
     def sees(self, *words: str) -> None:
@@ -69,3 +78,28 @@ def test_an_order_that_its_supplier_refuses_is_found_and_sent_in_two_clicks(
     who.sees("Dispatched")
     picture(who.page, "stuck-fixed")
     assert who.clicks == 2
+
+
+def test_a_parcel_that_is_lost_is_found_and_sent_again_in_four(
+    operator: Callable[[], Operator], ada: Ada, patient: Callable[..., Cy], desk: Desk, database: Database
+) -> None:
+    order = paid(ada, patient("device"), database, "device")
+    (reference,) = references(database, order)
+    wait_for(lambda: partner_of(desk, reference), "the supplier to have the order")
+    desk.advance(partner="devices", reference=reference, to="accepted")
+    wait_for(lambda: state(database, order)["money"] == "captured", "the money to be captured")
+    desk.advance(partner="devices", reference=reference, to="shipped")
+    wait_for(lambda: state(database, order)["state"] == "shipped", "the parcel to leave")
+    desk.advance(partner="carrier", reference=reference, to="exception")
+    database.rows(TIME_GOES_BY, reference)  # the carrier is asked a few times a day
+    wait_for(lambda: state(database, order)["state"] == "exception", "the carrier to say that it does not arrive")
+    who = operator()
+    who.click(who.page.get_by_role("link", name=f"{order['number']} A parcel that came back"))
+    who.sees("The carrier says that the parcel does not arrive.")
+    who.click(who.page.get_by_text("Send it again", exact=True))
+    who.choose("#id_replace_reason", "lost")
+    who.click(who.page.get_by_role("button", name="Send it again now"))
+    said = who.page.locator(".messagelist")
+    expect(said).to_contain_text("It goes out once more. The patient pays nothing and is told.")
+    wait_for(lambda: state(database, order)["state"] == "dispatched", "the order to go out once more")
+    assert who.clicks == 4
