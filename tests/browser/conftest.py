@@ -14,9 +14,9 @@ from playwright.sync_api import BrowserContext, BrowserType, Page
 
 from ehrcommerce.workbench import browser
 from ehrcommerce.workbench.live import Live
-from tests.journeys.conftest import database, desk, patient
+from tests.journeys.conftest import ada, database, desk, patient
 
-__all__ = ["database", "desk", "patient"]
+__all__ = ["ada", "database", "desk", "patient"]
 
 CONTROL_COOKIE = "control"
 Browse = Callable[..., BrowserContext]

@@ -1,9 +1,10 @@
-"""The camera of the docs' pictures: without a folder to keep them in, the walks still prove that each page is reached."""
+"""The camera of the docs' pictures, and the eyes that look at each page on the way: without a folder to keep pictures in, the
+walks still prove that each page is reached and stands every check of a machine."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ehrcommerce.workbench.live import Live
 from ehrcommerce.workbench.pictures import DESK, PHONE, shoot
 from tests.journeys.cast import Ada, Cy, Desk
 from tests.journeys.database import Database
+from tests.looks.inspector import PATIENT_PX, STAFF_PX, Inspector
 
 
 @dataclass
@@ -27,6 +29,7 @@ class Scene:
     patient: Callable[..., Cy]
     folder: Path
     speech: str = "en"
+    eyes: Inspector = field(default_factory=Inspector)
 
     @property
     def app(self) -> str:
@@ -42,8 +45,13 @@ class Scene:
         return self.patient(*(kinds or ("device",)), language=self.speech, **more)
 
     def take(self, name: str, page: Page) -> None:
-        """The picture of what is on the page now."""
-        shoot(page, self.folder, name if self.speech == "en" else f"{name}-{self.speech}")
+        """Look at what is on the page now; keep its picture, where somebody asked for pictures."""
+        full = name if self.speech == "en" else f"{name}-{self.speech}"
+        if os.environ.get("EHRC_PICTURES"):
+            shoot(page, self.folder, full)
+        staff = name.startswith(("clinician", "admin"))
+        speech = "" if name.startswith("error") else self.speech  # those speak both languages
+        self.eyes.look(full, page, speech=speech, least=STAFF_PX if staff else PATIENT_PX)
 
     def on(self, size: ViewportSize, **more: Any) -> BrowserContext:
         locale = "es-US" if self.speech == "es" else "en-US"
@@ -90,6 +98,6 @@ def press(page: Page, field: str) -> None:
 
 def born(page: Page, birth_date: str) -> None:
     """Type a birth date and send it."""
-    for field, value in zip(("year", "month", "day"), birth_date.split("-"), strict=True):
-        page.locator(f"[name={field}]").fill(value)
+    for part, value in zip(("year", "month", "day"), birth_date.split("-"), strict=True):
+        page.locator(f"[name={part}]").fill(value)
     press(page, "month")

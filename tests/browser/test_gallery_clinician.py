@@ -28,6 +28,7 @@ def scene(
     yield made
     for context in browser.contexts:
         context.close()
+    made.eyes.verdict()
 
 
 def press(scene: Scene, page: Page, cy: Cy) -> FrameLocator:

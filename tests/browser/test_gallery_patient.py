@@ -30,6 +30,7 @@ def scene(
     yield made
     for context in browser.contexts:
         context.close()
+    made.eyes.verdict()
 
 
 def test_who_and_code(scene: Scene) -> None:
@@ -295,7 +296,9 @@ def test_a_refill(scene: Scene) -> None:
     (known,) = wait_for(lambda: scene.database.rows(which, order["id"]), "the day of the next fill", 150)
     refill, before = str(known["public_id"]), cy.address()
     scene.database.rows("UPDATE ehr_refill SET due_at = now() WHERE public_id = %s RETURNING id", refill)
-    brought_forward = "UPDATE outbox_effect SET next_run_at = now() WHERE kind = 'ehr.refill' AND subject = %s RETURNING id"
+    brought_forward = (
+        "UPDATE outbox_effect SET next_run_at = now() WHERE kind = 'ehr.refill' AND subject = %s RETURNING id"
+    )
     scene.database.rows(brought_forward, refill)
     newest = wait_for(lambda: cy.address() != before and cy.address(), "the link to the refill")
     cy.prove(newest)
