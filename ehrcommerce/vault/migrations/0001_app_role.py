@@ -8,7 +8,9 @@ BEGIN
     IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'ehrc_app') THEN
         BEGIN
             CREATE ROLE ehrc_app NOLOGIN;
-        EXCEPTION WHEN insufficient_privilege THEN
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL;  -- another database of this server is migrated at this moment
+        WHEN insufficient_privilege THEN
             RAISE EXCEPTION 'The owner may not create roles. Ask your database administrator for: CREATE ROLE ehrc_app NOLOGIN; GRANT ehrc_app TO the login of DATABASE_URL;';
         END;
     END IF;
