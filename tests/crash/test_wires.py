@@ -13,7 +13,7 @@ import pytest
 
 from ehrcommerce.workbench.rotation import rotating
 from tests.crash.nemesis import Nemesis
-from tests.crash.people import until
+from tests.crash.people import Buyer, until
 from tests.crash.proxy import KINDS, Proxy
 from tests.crash.test_kills import buy, judge
 from tests.crash.told import done_before, in_shard, tell
@@ -24,6 +24,7 @@ from tests.journeys.database import Database
 # What is hit, by the first line of its request.
 CALLS = (b"POST /devices/orders ", b"/capture HTTP", b"POST /messages ")
 PEOPLE = [("device", "delivered", False), ("device", "refunded", False)] * 2
+MOST_BUYERS = 24
 CASES = [(kind, call) for kind in KINDS if kind != "half_close" for call in CALLS]
 
 
@@ -128,12 +129,16 @@ def test_lying_wires_lose_and_double_nothing(town: Town, desk: Desk, database: D
 def test_a_nemesis_loses_and_doubles_nothing(town: Town, desk: Desk, database: Database) -> None:
     """Commits come into doubt, sessions end, Redis forgets and falls silent, a worker sleeps past its lease, and one of
     two sweepers stands still. [REL-P4, P5, P8, F37, F39, F43, F44]"""
-    since = time.time()
+    if "nemesis" in done_before():
+        return
+    since, buyers = time.time(), list[Buyer]()
     with Nemesis(town) as nemesis:
-        buyers = buy(town, desk, database, PEOPLE)
+        # A quick machine sells before every trouble had its turn: then more people buy.
+        while not buyers or (not all(nemesis.done.values()) and len(buyers) < MOST_BUYERS):
+            buyers += buy(town, desk, database, PEOPLE)
     verdict = judge(town, buyers, since)
-    tell("faults", **verdict.counts, faults=nemesis.faults, by_name=nemesis.done)
     assert all(nemesis.done.values()), nemesis.done
+    tell("faults", **verdict.counts, faults=nemesis.faults, by_name=nemesis.done, round="nemesis")
 
 
 def _round(town: Town, desk: Desk, database: Database, cases: list[tuple[str, bytes]], name: str) -> None:
