@@ -49,13 +49,12 @@ def main(arguments: list[str]) -> int:
     words = ["tests/crash", "-q", "--no-header", "-p", "no:cacheprovider", *(["--nightly"] if asked.nightly else [])]
     code = int(pytest.main(words))
     told = read(place / "told.jsonl")
-    print(table(told, seconds=time.monotonic() - began, passed=code == 0))
+    verdict = {pytest.ExitCode.OK: "PROVED", pytest.ExitCode.INTERRUPTED: "STOPPED"}.get(pytest.ExitCode(code), "FAILED")
+    print(table(told, seconds=time.monotonic() - began, verdict=verdict))
     if code:
         night = f" --nightly --shard {asked.shard}" if asked.nightly else ""
-        print(
-            f"Journals and logs of what failed: {place}\n"
-            f"Again: python3 manage.py prove_reliability --seed {seed()}{night}"
-        )
+        then = "To go on" if verdict == "STOPPED" and asked.nightly else "Again"
+        print(f"Journals and logs: {place}\n{then}: python3 manage.py prove_reliability --seed {seed()}{night}")
     return 1 if code else 0
 
 
@@ -87,7 +86,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def table(told: list[dict[str, Any]], *, seconds: float, passed: bool) -> str:
+def table(told: list[dict[str, Any]], *, seconds: float, verdict: str) -> str:
     """What a stranger reads: one line for each kind of trouble, then the sums."""
 
     def total(name: str, rows: list[dict[str, Any]]) -> int:
@@ -114,7 +113,7 @@ def table(told: list[dict[str, Any]], *, seconds: float, passed: bool) -> str:
         f"lost {total('lost', honest)}, doubled {total('doubled', honest)}, ledger difference "
         f"{total('ledger_difference_cents', honest)} cents, longest recovery {longest:.1f} s",
         *_claims(),
-        f"{'PROVED' if passed else 'FAILED'} in {seconds:.0f} s on {os.cpu_count()} cores, Python {sys.version.split()[0]}",
+        f"{verdict} in {seconds:.0f} s on {os.cpu_count()} cores, Python {sys.version.split()[0]}",
     ]  # fmt: skip
     return "\n".join(lines)
 

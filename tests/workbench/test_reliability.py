@@ -23,7 +23,7 @@ TOLD = [
 
 def test_the_table_adds_up_and_says_what_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(rotation.SEED, "7")
-    said = reliability.table(TOLD, seconds=61, passed=False)
+    said = reliability.table(TOLD, seconds=61, verdict="FAILED")
     assert "orders 9, kills 28, faults 11: lost 1, doubled 2, ledger difference 3 cents, longest recovery 9.4 s" in said
     assert "4 of 5 caught" in said
     assert "a whole order without Redis" in said
