@@ -19,6 +19,7 @@ urlpatterns = [
     path(f"{_KEY}send/", clinician.send, name="send"),
     path(f"{_KEY}sent/<uuid:offer_id>/", made.sent, name="sent"),
     path(f"{_KEY}sent/<uuid:offer_id>/sheet/", made.sheet, name="sheet"),
+    path(f"{_KEY}sent/<uuid:offer_id>/sheet/paper/", made.sheet_paper, name="sheet_paper"),
     path(f"{_KEY}links/", made.links, name="links"),
     path(f"{_KEY}links/<uuid:link_id>/revoke/", made.revoke, name="revoke"),
     path(f"{_KEY}links/<uuid:link_id>/resend/", made.resend, name="resend"),

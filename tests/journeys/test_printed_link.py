@@ -53,6 +53,8 @@ def test_a_printed_link_is_bought_from_and_delivered(
     assert "glucose" not in content
     assert "Escanee este" in content
     assert address_of(made) in content
+    paper = ada.visitor.get(f"{live.app_url}{link}paper/")
+    assert (paper.status, paper.body[:4]) == (200, "%PDF")
     wrong = say_all(unreached, address_of(made), postal_code="98102")
     assert wrong.status == 422
     page = at(say_all(unreached, address_of(made)), "/c/check/")

@@ -24,6 +24,7 @@ urlpatterns = [
     path("c/send-again/", follow.send_again, name="send_again"),
     path("c/agree/", follow.agree, name="agree"),
     path("c/receipt/", follow.receipt, name="receipt"),
+    path("c/receipt/paper/", follow.receipt_paper, name="receipt_paper"),
     path("c/shared/", follow.shared, name="shared"),
     path("c/shared/back/", follow.take_back, name="take_back"),
     path("c/helper/", helper.name_one, name="helper"),

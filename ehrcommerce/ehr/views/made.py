@@ -20,6 +20,7 @@ from ehrcommerce.commerce.offers.models import CHANGED, LIVE_LINK, LinkState, Of
 from ehrcommerce.disclosure import consent
 from ehrcommerce.disclosure.models import Consent
 from ehrcommerce.ehr import automation
+from ehrcommerce.ehr import sheet_paper as papers
 from ehrcommerce.ehr.models import AutomaticAct
 from ehrcommerce.ehr.order_rows import progress_of
 from ehrcommerce.ehr.qr import data_uri
@@ -87,6 +88,23 @@ def sheet(request: ClinicianRequest, launch_key: str, offer_id: UUID) -> HttpRes
         "clinic": offer.organization,
     }  # fmt: skip
     return render(request, "ehr/sheet.html", context)
+
+
+@require_GET
+@clinician_required
+def sheet_paper(request: ClinicianRequest, launch_key: str, offer_id: UUID) -> HttpResponse:
+    """The same sheet as a PDF. A link that is over has none."""
+    offer = _offer(request, offer_id)
+    link = offer.links.latest("pk")
+    if link.state not in LIVE_LINK or link.expires_at is None:
+        return redirect("clinic:sent", launch_key=launch_key, offer_id=offer.public_id)
+    made = papers.pdf(
+        address=link_services.url_of(link), clinic=offer.organization, expires_at=link.expires_at,
+        is_printed=link.is_printed,
+    )  # fmt: skip
+    answer = HttpResponse(made, content_type="application/pdf")
+    answer.headers["Content-Disposition"] = 'attachment; filename="sheet.pdf"'
+    return answer
 
 
 def _new_versions(found: list[offers.Sent]) -> dict[int, str]:

@@ -9,11 +9,10 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.checkout import receipt as receipts_of
 from ehrcommerce.commerce.checkout import services, tracker
 from ehrcommerce.commerce.checkout.acting import label
 from ehrcommerce.commerce.checkout.consents import Words, gains, give, words
-from ehrcommerce.commerce.checkout.directions import amount_of
 from ehrcommerce.commerce.checkout.gaining import got
 from ehrcommerce.commerce.checkout.models import Stage
 from ehrcommerce.commerce.checkout.views.guards import (
@@ -37,7 +36,6 @@ from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.commerce.orders.money import waits_for_money
 from ehrcommerce.commerce.orders.states import FINAL, MoneyState, OrderState
 from ehrcommerce.disclosure import consent, receipts
-from ehrcommerce.policy.packets import ShipTo
 from ehrcommerce.suppliers.models import Supplier
 
 
@@ -136,21 +134,22 @@ def send_again(request: CheckoutRequest) -> HttpResponse:
 @at_stage(Stage.FOLLOW)
 def receipt(request: CheckoutRequest) -> HttpResponse:
     """For the printer, the insurer and the tax form; `?plain=1` leaves out the names of the items."""
-    order = _order(request)
-    lines = list(order.lines.select_related("offer_line__product").order_by("pk"))
-    sums = tracker.sums_of(lines, order.fees.all())
-    items = [
-        (line.offer_line.name(language()), amount_of(line.offer_line.product.quantity_basis, language()), line)
-        for line in lines
-    ]
-    values = {
-        "order": order, "items": items, "ship_to": ShipTo(**order.ship_to) if order.ship_to else None,
-        "plain": request.GET.get("plain") == "1", "money": tracker.money_words(order),
-        "plan": f"\N{MINUS SIGN}{dollars(sums.plan_cents)}" if order.uses_plan else "", "sums": sums,
-        "ended": tracker.ended(order), "moved": tracker.moved(order), **tracker.replacement(order),
-        "suppliers": sorted({one.supplier.name for one in order.fulfillments.select_related("supplier")}),
-    }  # fmt: skip
-    return page(request, "receipt", values)
+    return page(request, "receipt", receipts_of.values_of(_order(request), language=language(), plain=_plain(request)))
+
+
+@asked_by(*READ)
+@at_stage(Stage.FOLLOW)
+def receipt_paper(request: CheckoutRequest) -> HttpResponse:
+    """The same as a tagged PDF to keep."""
+    clinic = request.checkout.organization
+    made = receipts_of.pdf(_order(request), clinic=clinic, language=language(), plain=_plain(request))
+    answer = HttpResponse(made, content_type="application/pdf")
+    answer.headers["Content-Disposition"] = 'attachment; filename="receipt.pdf"'
+    return answer
+
+
+def _plain(request: CheckoutRequest) -> bool:
+    return request.GET.get("plain") == "1"
 
 
 @asked_by(*READ)
