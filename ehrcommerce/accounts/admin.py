@@ -55,7 +55,7 @@ class OrganizationAdmin(BackOffice):
     may_add = False
     fieldsets = [
         (None, {"fields": [("name", "alias"), ("phone", "state"), "time_zone"]}),
-        ("Links and orders", {"fields": [("link_days", "adult_age"), "prescription_max_age_days", "held_words"]}),
+        ("Links and orders", {"fields": [("link_days", "adult_age"), "reminders", "prescription_max_age_days", "held_words"]}),
         ("How a patient proves who they are", {"fields": ["match_postal_code", "match_family_name"]}),
         ("Who may act for a patient", {"fields": ["helpers", "minor_private"]}),
         ("What a patient reads about the law", {"fields": ["privacy_ccpa", "privacy_gdpr"]}),

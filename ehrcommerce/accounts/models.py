@@ -29,6 +29,11 @@ class Organization(models.Model):
     state = models.CharField(max_length=2, help_text="Home state, two letters.")
     time_zone = models.CharField(max_length=40, default="America/Los_Angeles")
     link_days = models.PositiveSmallIntegerField(default=7, help_text="How long a purchase link works, 1 to 14 days.")
+    reminders = models.BooleanField(
+        "remind patients of a link", default=True, db_default=True,
+        help_text="A link that nobody answered is called to mind after one day and after three, between 9:00 and 20:00 at the"
+        " clinic. Never more than twice, and not where the patient said STOP.",
+    )  # fmt: skip
     adult_age = models.PositiveSmallIntegerField(default=18)
     prescription_max_age_days = models.PositiveSmallIntegerField(
         default=365, db_default=365,

@@ -81,7 +81,7 @@ class PurchaseLinkAdmin(ReadOnly):
     ordering = ["-id"]
     fields = [
         "public_id", "offer", ("state", "tries_left"), ("sent_at", "delivered_at", "opened_at", "verified_at"),
-        ("expires_at", "ended_at", "end_reason"), ("wrong_at", "wrong_that_day", "messenger"),
+        ("expires_at", "ended_at", "end_reason"), ("reminder_1", "reminder_2"), ("wrong_at", "wrong_that_day", "messenger"),
     ]  # fmt: skip
     readonly_fields = ["public_id"]
     actions = ["revoke"]

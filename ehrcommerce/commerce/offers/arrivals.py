@@ -24,14 +24,16 @@ CODE = "message_bounced"
 
 def undelivered(links: Iterable[PurchaseLink]) -> frozenset[int]:
     """Keys of those links whose last message did not arrive, and which nobody has opened since; two statements."""
-    waiting = {str(link.public_id): link.pk for link in links if link.state == LinkState.SENT and not link.is_printed}
+    waiting = {str(link.public_id): link for link in links if link.state == LinkState.SENT and not link.is_printed}
     last: dict[str, UUID] = {}
     sends = Effect.objects.filter(kind=LINK, subject__in=waiting).order_by("generation")
-    for subject, public_id in sends.values_list("subject", "public_id"):
-        last[subject] = public_id
+    for subject, public_id, generation, state in sends.values_list("subject", "public_id", "generation", "state"):
+        # A reminder that was dropped says nothing of the message before it.
+        if state != State.REJECTED or generation not in waiting[subject].reminders:
+            last[subject] = public_id
     news = MessageNews.objects.filter(reference__in=last.values(), kind__in=messages.FINAL)
     bounced = set(news.values_list("reference", flat=True))
-    return frozenset(waiting[subject] for subject, public_id in last.items() if public_id in bounced)
+    return frozenset(waiting[subject].pk for subject, public_id in last.items() if public_id in bounced)
 
 
 def other_ways(links: Iterable[PurchaseLink]) -> Mapping[int, list[Contact]]:

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
-from ehrcommerce.commerce.offers import links
+from ehrcommerce.commerce.offers import links, reminders
 from ehrcommerce.commerce.offers.messages import render
 from ehrcommerce.commerce.offers.models import LIVE_LINK, Contact, PurchaseLink
 from ehrcommerce.outbox.handlers import Handler
@@ -63,8 +63,9 @@ class SendLink(Handler):
         contact = Contact.objects.filter(offer=link.offer, carries_link=True).first()
         if contact is None or not contact.value:
             raise Halt(Refused("no_contact"))
+        name = "reminder" if effect.generation in link.reminders else "link"
         words = render(
-            "link", language=link.offer.language, organization=link.organization,
+            name, language=link.offer.language, organization=link.organization,
             context={"url": links.url_of(link), "expires_at": link.expires_at},
         )  # fmt: skip
         message = Message(
@@ -79,10 +80,12 @@ class SendLink(Handler):
         return self._link(effect).offer.public_id
 
     def still_wanted(self, effect: Effect) -> None:
-        rows = PurchaseLink.objects.select_for_update(of=("self",)).select_related("offer", "messenger")
+        rows = PurchaseLink.objects.select_for_update(of=("self",)).select_related("offer", "organization", "messenger")
         link = rows.get(public_id=effect.subject)
         if link.state not in LIVE_LINK:
             raise Halt(Refused("link_over"))
+        if effect.generation in link.reminders and not reminders.is_wanted(link, timezone.now()):
+            raise Halt(Refused("not_now"))
         messenger = must_be_usable(link.messenger)
         audit.record(
             organization_id=effect.organization_id, by=audit.system("outbox"), action="link.sent",
@@ -103,7 +106,9 @@ class SendLink(Handler):
             PurchaseLink.objects.filter(public_id=effect.subject, delivered_at=None).update(delivered_at=timezone.now())
 
     def overdue(self, effect: Effect) -> Outcome:
-        """A link that could not be sent in its whole life is over; its row says so to the clinician."""
+        """A link that could not be sent in its whole life is over; its row says so to the clinician. A reminder is dropped."""
+        if effect.generation in self._link(effect).reminders:
+            return Refused("reminder_late")
         return Refused("link_expired")
 
     def unresolved(self, effect: Effect) -> Outcome:

@@ -257,6 +257,8 @@ class PurchaseLink(models.Model):
     opened_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
+    reminder_1 = models.PositiveSmallIntegerField(null=True, help_text="Which send of its message was the first reminder.")
+    reminder_2 = models.PositiveSmallIntegerField(null=True, help_text="Which send was the second and last.")
     declined_at = models.DateTimeField(
         null=True, help_text="The patient said no thanks; they may still change their mind."
     )
@@ -287,6 +289,11 @@ class PurchaseLink(models.Model):
     def day_of(self, at: datetime) -> date:
         """The clinic's day, since "tomorrow" on the page is a day where the patient lives, not one of UTC."""
         return at.astimezone(ZoneInfo(self.organization.time_zone)).date()
+
+    @property
+    def reminders(self) -> frozenset[int]:
+        """Which sends of its message were reminders, by their generation."""
+        return frozenset(each for each in (self.reminder_1, self.reminder_2) if each is not None)
 
     @property
     def is_printed(self) -> bool:

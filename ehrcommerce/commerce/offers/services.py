@@ -388,7 +388,7 @@ def send_problem(link: PurchaseLink) -> str:
     """The code of a message that could not be delivered, "" where all is well or still under way."""
     last = Effect.objects.filter(
         organization_id=link.organization_id, kind="offers.link", subject=str(link.public_id)
-    ).last()
+    ).exclude(generation__in=link.reminders).last()  # that a reminder was dropped is no trouble of the link
     if last and last.state in (State.REJECTED, State.NEEDS_HUMAN):
         return last.code
     return arrivals.CODE if arrivals.undelivered([link]) else ""

@@ -44,7 +44,7 @@ EVENTS = (
     "problem",
     "news",
 )
-NAMES = ("link", "code", *(f"status_{event}" for event in EVENTS))
+NAMES = ("link", "reminder", "code", *(f"status_{event}" for event in EVENTS))
 CONTEXT = {
     "url": "https://pay.lakeside.example/l/7K3M9QXTB2VW4HND8RZC5P2345/", "expires_at": None, "code": "482913",
     "minutes": 10, "host": "pay.lakeside.example",
