@@ -105,7 +105,7 @@ COLUMNS: dict[str, dict[FieldClass, str]] = {
     "offers.contact": {_C.CONTACT: "channel masked carries_link value look"},
     "offers.purchaselink": {
         _C.STATE: "public_id offer state sent_at delivered_at opened_at verified_at expires_at ended_at end_reason"
-                  " messenger delivery reminder_1 reminder_2",
+                  " messenger delivery reminder_1 reminder_2 asked_again_at",
         _C.IDENTITY: "tries_left wrong_at wrong_that_day", _C.CREDENTIALS: "token_sha256",
     },
     "orders.order": {

@@ -16,6 +16,8 @@ from django.utils.html import format_html, format_html_join
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from ehrcommerce.accounts import agreement_pages, audit_pages, whom
+from ehrcommerce.accounts import effect_figures as effect_figures  # its charts register themselves
+from ehrcommerce.accounts import lookups as lookups  # its ids register themselves
 from ehrcommerce.accounts import oversight_admin as oversight_admin  # its pages register themselves
 from ehrcommerce.accounts.backoffice import (
     EVERYBODY,
@@ -55,10 +57,15 @@ class OrganizationAdmin(BackOffice):
     may_add = False
     fieldsets = [
         (None, {"fields": [("name", "alias"), ("phone", "state"), "time_zone"]}),
-        ("Links and orders", {"fields": [("link_days", "adult_age"), "reminders", "prescription_max_age_days", "held_words"]}),
+        ("Links and orders", {"fields": [
+            ("link_days", "adult_age"), "approval", "reminders", "prescription_max_age_days", "held_words",
+        ]}),
         ("How a patient proves who they are", {"fields": ["match_postal_code", "match_family_name"]}),
         ("Who may act for a patient", {"fields": ["helpers", "minor_private"]}),
         ("What a patient reads about the law", {"fields": ["privacy_ccpa", "privacy_gdpr"]}),
+        ("Pages of the clinic for patients", {"fields": [
+            "terms_en", "terms_es", "privacy_en", "privacy_es", "accessibility_en", "accessibility_es", "language_help",
+        ]}),
     ]
 
 

@@ -28,7 +28,7 @@ from django_otp.middleware import OTPMiddleware
 
 CLINIC, PATIENT, MACHINE, STAFF = "clinic", "patient", "machine", "staff"
 _BEGINNINGS = (
-    ("/ehr/", CLINIC), ("/l/", PATIENT), ("/c/", PATIENT),
+    ("/ehr/", CLINIC), ("/l/", PATIENT), ("/c/", PATIENT), ("/about/", PATIENT),
     ("/hooks/", MACHINE), ("/.well-known/", MACHINE), ("/healthz", MACHINE), ("/readyz", MACHINE), ("/metrics", MACHINE),
 )  # fmt: skip
 

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
+from ehrcommerce.accounts.backup_codes import BackupCodes as BackupCodes  # a table of this app, in a file of its own
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.vault.fields import SealedJson, SealedText
+
+OWN_WORDS = "Plain text, shown on a page of its own that each patient's page leads to. Empty: short words of ours."
 
 
 class ReturnRefunds(models.TextChoices):
@@ -17,6 +20,14 @@ class ReturnRefunds(models.TextChoices):
     FULL = "full", "Everything: items, shipping and tax"
     WITHOUT_SHIPPING = "without_shipping", "The items and their tax, not the shipping"
     PERSON = "person", "Nothing by itself: a person decides"
+
+
+class Approval(models.TextChoices):
+    """What of a clinician who is no prescriber waits for one."""
+
+    NONE = "none", "Nothing: whoever opens the chart sends"
+    PRESCRIPTIONS = "prescriptions", "Links with a prescription"
+    EVERYTHING = "everything", "Every link"
 
 
 class Organization(models.Model):
@@ -71,6 +82,26 @@ class Organization(models.Model):
         default=False, db_default=False, help_text="Say on the patient's data page what European law adds."
     )
 
+    approval = models.CharField(
+        "what a prescriber approves", max_length=16, default=Approval.NONE, db_default=Approval.NONE,
+        choices=Approval.choices,
+        help_text="Such a link of somebody who is no prescriber is prepared only; the prescriber sends it from the chart.",
+    )  # fmt: skip
+    terms_en = models.TextField("terms, English", blank=True, default="", db_default="", help_text=OWN_WORDS)
+    terms_es = models.TextField("terms, Spanish", blank=True, default="", db_default="", help_text=OWN_WORDS)
+    privacy_en = models.TextField("privacy notice, English", blank=True, default="", db_default="", help_text=OWN_WORDS)
+    privacy_es = models.TextField("privacy notice, Spanish", blank=True, default="", db_default="", help_text=OWN_WORDS)
+    accessibility_en = models.TextField(
+        "accessibility statement, English", blank=True, default="", db_default="", help_text=OWN_WORDS
+    )
+    accessibility_es = models.TextField(
+        "accessibility statement, Spanish", blank=True, default="", db_default="", help_text=OWN_WORDS
+    )
+    language_help = models.TextField(
+        "language-help notice", blank=True, default="", db_default="",
+        help_text="One language a line, as your state wants them (45 CFR 92.11). Empty: 16 languages with your help line.",
+    )  # fmt: skip
+
     return_refunds = models.CharField(
         "what a return pays back", max_length=16, default=ReturnRefunds.PERSON, db_default=ReturnRefunds.PERSON,
         choices=ReturnRefunds.choices, help_text="When a supplier says that a parcel came back.",
@@ -81,6 +112,7 @@ class Organization(models.Model):
             models.CheckConstraint(
                 condition=models.Q(return_refunds__in=ReturnRefunds.values), name="organization_return_refunds"
             ),
+            models.CheckConstraint(condition=models.Q(approval__in=Approval.values), name="organization_approval"),
             models.CheckConstraint(condition=models.Q(link_days__range=(1, 14)), name="organization_link_days"),
         ]
 

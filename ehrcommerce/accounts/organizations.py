@@ -1,6 +1,7 @@
 """Making an organization. Its row is behind its own wall, so its id is drawn first and the wall entered with it."""
 
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
@@ -15,6 +16,14 @@ def create_organization(**fields: Any) -> Organization:
         organization_id = int(cursor.fetchone()[0])
     walls.enter(organization_id)
     return Organization.objects.create(pk=organization_id, **fields)
+
+
+def named(public_id: UUID) -> int | None:
+    """The organization of this public id, before anybody is known."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ehrc_organization_named(%s)", [public_id])
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
 
 
 def organization_ids() -> list[int]:

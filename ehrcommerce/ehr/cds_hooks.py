@@ -55,8 +55,8 @@ SERVICES: dict[str, str] = {
     ORDER_DISPATCH: "Opens the app with the dispatched orders.",
     PATIENT_VIEW: "Tells of purchase links of this patient that wait for the clinic.",
 }
-# Links that wait for somebody at the clinic.
-WAITING = (LinkState.LOCKED, LinkState.DRAFT)
+# Links that wait for somebody at the clinic; too old: only where its patient asks for a new one (offers.services.newest_by_order).
+WAITING = (LinkState.LOCKED, LinkState.DRAFT, LinkState.EXPIRED)
 _workers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="cds-keys")
 _waiting = BoundedSemaphore(32)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from ehrcommerce.accounts.models import User
+from ehrcommerce.accounts.models import Role, User
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.plausible import Doubt
@@ -23,12 +23,13 @@ from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ChartPage
 from ehrcommerce.policy.refusals import REFUSALS, Refusal
 
 LINK_WORDS = {
-    LinkState.DRAFT: "Not sent yet", LinkState.SENT: "Link sent", LinkState.OPENED: "Link opened, not paid",
+    LinkState.DRAFT: "Waits for a prescriber", LinkState.SENT: "Link sent", LinkState.OPENED: "Link opened, not paid",
     LinkState.VERIFIED: "Patient is at checkout", LinkState.LOCKED: "Locked after wrong answers",
     LinkState.EXPIRED: "Too old", LinkState.SUPERSEDED: "Replaced by a newer link", LinkState.REVOKED: "Taken back",
     LinkState.COMPLETED: "Ordered",
 }  # fmt: skip
 CHANGED_WORDS = "Changed in the chart: the link ended"
+ASKED_WORDS = "The patient asks for a new link"
 PRINTED_WORDS, DECLINED_WORDS = "Link printed", "Patient said no thanks"
 ORDER_WORDS = {
     "quoted": "Waiting for payment", "authorized": "Paid, being prepared", "gated": "Waiting for the chart",
@@ -52,6 +53,7 @@ class Progress:
     arrived: bool = False
     over: bool = False
     declined: bool = False
+    asks: bool = False  # the link ended, and the patient wants a new one
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Row:
     unusual: tuple[Doubt, ...] = ()
     mine: bool = False
     confirmed: bool = False
+    # Why the same product may be on its way already (twins.py).
+    twin: str = ""
 
     @property
     def waits(self) -> bool:
@@ -84,6 +88,11 @@ class Row:
     def prepared(self) -> bool:
         """A rule has prepared it: one press sends it."""
         return self.act is not None and self.act.state == ActState.PREPARED and self.selectable and self.sent is None
+
+    @property
+    def drafted(self) -> bool:
+        """Somebody prepared it, and a prescriber sends it."""
+        return self.sent is not None and self.sent.link.state == LinkState.DRAFT
 
     @property
     def by_rule(self) -> bool:
@@ -159,6 +168,8 @@ class Row:
 
 def rows_of(page: ChartPage, *, user: User, today: date, focus: Sequence[str]) -> list[Row]:
     """All orders of the page, those of today first. Notes codes that no product answers to for the catalog team."""
+    from ehrcommerce.ehr import twins  # which knows rows
+
     organization_id = user.organization_id
     matches = catalog.match_all([order.item for order in page.orders], organization_id=organization_id)
     sent = offers.sent_for(organization_id=organization_id, customer_key=page.recipient.customer_key, also=["orders"])
@@ -175,7 +186,8 @@ def rows_of(page: ChartPage, *, user: User, today: date, focus: Sequence[str]) -
         for order in page.orders
     ]
     rows = [replace(row, ticked=False) if row.doubts else row for row in rows]
-    return sorted(rows, key=lambda row: (not row.today, not row.selectable, _newest_first(row), row.order.item.name))
+    rows = sorted(rows, key=lambda row: (not row.today, not row.selectable, _newest_first(row), row.order.item.name))
+    return twins.marked(rows, sent)
 
 
 def _newest_first(row: Row) -> int:
@@ -196,9 +208,11 @@ def _row(
     fills_left = 0
     if refusal is None and progress.arrived and order.item.kind == PRESCRIPTION:
         fills_left = fills.left(order.item, organization_id=user.organization_id)
-    ready = refusal is None and sent is None and not order.state.held
+    drafted = sent is not None and sent.link.state == LinkState.DRAFT
+    ready = refusal is None and (sent is None or progress.asks or drafted) and not order.state.held
     mine = _same(order.item.orderer_npi, user.npi) or _same(order.item.orderer_name, user.display_name)
-    chosen = order.item.key in focus if focus else is_today and mine
+    waits_for_me = drafted and user.role == Role.PRESCRIBER
+    chosen = order.item.key in focus if focus else waits_for_me or (is_today and mine and not drafted)
     return Row(
         order, match.product, refusal, sent, progress, ticked=ready and chosen, today=is_today,
         quantity=match.quantity, fills_left=fills_left,
@@ -257,6 +271,8 @@ def progress_of(offer: Offer, link: PurchaseLink) -> Progress:
     over = list(offer.orders.all())
     if link.state == LinkState.COMPLETED:
         return Progress(ORDER_WORDS[over[-1].state] if over else "", over=True)
+    if link.asked_again_at and link.state not in LIVE_LINK:
+        return Progress(ASKED_WORDS, asks=True)
     if link.state in LIVE_LINK and link.declined_at:
         return Progress(DECLINED_WORDS, declined=True)
     if link.state == LinkState.SENT and link.is_printed:

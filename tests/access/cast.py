@@ -283,7 +283,7 @@ def thing(world: World, address: Address, name: str, principal: str, owner: str)
         "supplier_id": lambda: suppliers(holder)[place], "hook_id": lambda: holder.hooks[place],
         "content_type_id": lambda: 1, "what": lambda: REVEALED, "service_id": lambda: "order-sign",
         "question_id": lambda: holder.questions[place], "act_id": lambda: holder.acts[place],
-        "resource_type": lambda: "DeviceRequest", "resource_id": lambda: "x",
+        "clinic_id": lambda: holder.shop.clinic.public_id, "resource_type": lambda: "DeviceRequest", "resource_id": lambda: "x",
     }  # fmt: skip
     return things[name]()
 

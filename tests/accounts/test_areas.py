@@ -64,7 +64,7 @@ def field_of(response: Any) -> dict[str, str]:
         ("/hooks/x/", "machine"),
         ("/.well-known/jwks.json", "machine"), ("/healthz", "machine"), ("/readyz", "machine"), ("/admin/", "staff"),
         ("/", "staff"),
-        ("/ehrx/", "staff"), ("//c/pay/", "staff"),
+        ("/about/x/terms/", "patient"), ("/ehrx/", "staff"), ("//c/pay/", "staff"),
     ],
 )  # fmt: skip
 def test_a_path_belongs_to_one_area(place: str, area: str) -> None:

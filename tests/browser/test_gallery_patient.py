@@ -67,6 +67,9 @@ def test_links_that_lead_no_further(scene: Scene) -> None:
     ):
         page.goto(address)
         scene.take("patient-link-expired", page)
+        page.locator("main form button").click()
+        expect(page.locator("main form")).to_have_count(0)
+        scene.take("patient-link-asked", page)
     cy = scene.person()
     first = sent(scene.ada, cy, "device")
     scene.ada.send(scene.ada.launch(cy.chart.patient), "glucose")
@@ -285,6 +288,16 @@ def test_a_helper(scene: Scene) -> None:
         page.goto(f"{scene.app}/c/helper/")
         expect(page.locator("[name=relation]").first).to_be_attached()
         scene.take("patient-helper", page)
+
+
+def test_the_clinics_own_pages(scene: Scene) -> None:
+    clinic = scene.database.rows("SELECT public_id FROM accounts_organization ORDER BY id LIMIT 1")[0]["public_id"]
+    page = scene.phone()
+    page.goto(f"{scene.app}/about/{clinic}/privacy/")
+    scene.take("patient-about-privacy", page)
+    page.get_by_role("contentinfo").get_by_role("link").last.click()
+    page.wait_for_url("**/languages/**")
+    scene.take("patient-about-languages", page)
 
 
 def test_a_refill(scene: Scene) -> None:

@@ -31,6 +31,13 @@ def test_a_no_is_told_while_the_link_lives() -> None:
     assert words(state=LinkState.EXPIRED, declined_at=at) == "Too old"
 
 
+def test_who_asks_for_a_new_link_is_heard_until_there_is_one() -> None:
+    at = timezone.now()
+    assert words(state=LinkState.EXPIRED, asked_again_at=at) == "The patient asks for a new link"
+    assert words(state=LinkState.LOCKED, asked_again_at=at) == "The patient asks for a new link"
+    assert words(state=LinkState.LOCKED) == "Locked after wrong answers"
+
+
 @pytest.mark.parametrize("code", REFUSALS)
 def test_each_refusal_has_a_short_badge_and_says_who_can_change_it(code: str) -> None:
     refusal = REFUSALS[code]

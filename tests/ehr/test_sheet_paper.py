@@ -2,6 +2,7 @@
 
 import io
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from pypdf import PdfReader
@@ -49,7 +50,7 @@ def test_who_gets_no_code_reads_what_is_asked(sheets: tuple[PdfReader, PdfReader
 
 
 def test_it_is_tagged_and_its_code_is_described(sheets: tuple[PdfReader, PdfReader]) -> None:
-    root = sheets[0].trailer["/Root"]
+    root: Any = sheets[0].trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
     assert root["/Lang"] == "en"
     assert b"pdfuaid" in root["/Metadata"].get_object().get_data()

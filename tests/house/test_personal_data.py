@@ -35,8 +35,9 @@ PLAIN = {
     },
     "outbox.Heartbeat": {"name": CODE, "skew_s": "seconds between two clocks"},
     "accounts.Organization": {
-        "name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS, "held_words": OURS, "return_refunds": CODE,
-        "minor_private": OURS,
+        "name": OURS, "alias": OURS, "phone": OURS, "time_zone": OURS, "held_words": OURS, "return_refunds": CODE, "approval": CODE,
+        "minor_private": OURS, "language_help": OURS,
+        **dict.fromkeys([f"{name}_{tongue}" for name in ("terms", "privacy", "accessibility") for tongue in ("en", "es")], OURS),
     },
     "accounts.User": {
         "password": "a salted hash", "username": STAFF, "first_name": "stays empty", "last_name": "stays empty",
@@ -47,6 +48,7 @@ PLAIN = {
         "signed_off_by": STAFF, "party_role": CODE, "services": CODE, "document_sha256": PARTNER,
         "breach_contact": PARTNER, "subprocessors": PARTNER,
     },
+    "accounts.BackupCodes": {"name": "the same for everybody", "digests": "keyed hashes of codes that staff have on paper"},
     "accounts.Reveal": {"entity": OPAQUE, "element": "the name of an element, never its value"},
     "accounts.BreakGlass": {"verdict": CODE},
     "accounts.ProposedChange": {"entity": OPAQUE, "diff": PARTNER},

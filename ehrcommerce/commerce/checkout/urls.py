@@ -3,10 +3,14 @@ the cookie, and none holds an id of a person, an order or an item."""
 
 from django.urls import path
 
-from ehrcommerce.commerce.checkout.views import follow, helper, identity, order, payment, refill, yourdata
+from ehrcommerce.commerce.checkout.views import about, follow, helper, identity, order, payment, refill, yourdata
 
 app_name = "checkout"
 urlpatterns = [
+    path("about/<uuid:clinic_id>/terms/", about.terms, name="about_terms"),
+    path("about/<uuid:clinic_id>/privacy/", about.privacy, name="about_privacy"),
+    path("about/<uuid:clinic_id>/accessibility/", about.accessibility, name="about_accessibility"),
+    path("about/<uuid:clinic_id>/languages/", about.languages, name="about_languages"),
     path("l/<str:token>/", identity.link, name="link"),
     path("c/code/", identity.enter_code, name="code"),
     path("c/code/again/", identity.again, name="again"),

@@ -5,15 +5,18 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 
-from ehrcommerce.accounts.backoffice import OPERATIONS, ReadOnly, ShownInline, staff_of
+from ehrcommerce.accounts.backoffice import EVERYBODY, OPERATIONS, ReadOnly, ShownInline, staff_of
+from ehrcommerce.accounts.desk import SHOWN, Line, Panel, panel
 from ehrcommerce.accounts.otp import site
 from ehrcommerce.accounts.oversight import link_to_reveal
 from ehrcommerce.accounts.reveal import Revealable, register
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
-from ehrcommerce.commerce.offers import services
+from ehrcommerce.commerce.offers import links, services
 from ehrcommerce.commerce.offers.models import Contact, Offer, OfferLine, PurchaseLink
+from ehrcommerce.vault import walls
 
 
 class LineInline(ShownInline):
@@ -81,7 +84,8 @@ class PurchaseLinkAdmin(ReadOnly):
     ordering = ["-id"]
     fields = [
         "public_id", "offer", ("state", "tries_left"), ("sent_at", "delivered_at", "opened_at", "verified_at"),
-        ("expires_at", "ended_at", "end_reason"), ("reminder_1", "reminder_2"), ("wrong_at", "wrong_that_day", "messenger"),
+        ("expires_at", "ended_at", "end_reason"), ("reminder_1", "reminder_2", "asked_again_at"),
+        ("wrong_at", "wrong_that_day", "messenger"),
     ]  # fmt: skip
     readonly_fields = ["public_id"]
     actions = ["revoke"]
@@ -92,12 +96,26 @@ class PurchaseLinkAdmin(ReadOnly):
     @admin.action(
         description="Revoke (at most 10): the patient's page says that the clinic stopped it", permissions=["revoke"]
     )
-    def revoke(self, request: HttpRequest, links: "QuerySet[PurchaseLink]") -> Any:
+    def revoke(self, request: HttpRequest, chosen: "QuerySet[PurchaseLink]") -> Any:
         revoked = 0
-        for link in links[:10]:
+        for link in chosen[:10]:
             try:
                 services.revoke(link=link, reason="operator", by=staff_of(request).actor, at=timezone.now())
                 revoked += 1
             except services.AlreadyOrdered as problem:
                 self.message_user(request, str(problem.__doc__), messages.WARNING)
         self.message_user(request, f"{revoked} revoked.", messages.SUCCESS)
+
+
+@panel(12, EVERYBODY)
+def who_asks_for_a_link() -> Panel:
+    """Whoever made the old link, or anybody who opens the chart, sends the new one from there: the back office cannot."""
+    organization_id = walls.current()
+    waiting = list(links.asking(organization_id).select_related("offer__made_by")[:SHOWN]) if organization_id else []
+    lines = [
+        Line(f"Link of {link.sent_at:%Y-%m-%d}", f"asked {link.asked_again_at:%Y-%m-%d}: tell {link.offer.made_by}, who sends it"
+             " from the chart", reverse("admin:offers_purchaselink_change", args=[link.pk]))
+        for link in waiting
+    ]  # fmt: skip
+    more = f"{reverse('admin:offers_purchaselink_changelist')}?o=-3"
+    return Panel("Patients who ask for a new link", "Nobody waits for a new link.", lines, more, urgent=True)

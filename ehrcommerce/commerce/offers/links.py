@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F, Func, IntegerField, Q, QuerySet
+from django.db.models import Exists, F, Func, IntegerField, OuterRef, Q, QuerySet
 
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
@@ -56,6 +56,7 @@ class LinkView:
     match_family_name: bool
     sends_code: bool
     helpers: bool
+    clinic_id: UUID
 
     @property
     def page(self) -> str:
@@ -94,7 +95,7 @@ def url_of(link: PurchaseLink) -> str:
 def look(token: str) -> LinkView | None:
     """Find a link by its token; None for any unknown one. One statement, no walls needed, nothing changes."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM ehrc_read_link(%s)", [hash_of(token)])
+        cursor.execute("SELECT * FROM ehrc_link_of_token(%s)", [hash_of(token)])
         row = cursor.fetchone()
     return LinkView(*row) if row else None
 
@@ -211,6 +212,43 @@ def mark_declined(*, link_id: int, at: datetime) -> None:
     PurchaseLink.objects.filter(pk=link_id, state__in=LIVE_LINK).update(declined_at=at)
 
 
+# A link that ended so may be asked for anew by whoever holds it.
+ASKABLE = ("expired", "locked")
+
+
+@transaction.atomic
+def ask_again(*, link_id: int, at: datetime) -> bool:
+    """Whoever holds a link that is too old or locked asks the clinic for a new one: nothing is sent by it, since nobody has
+    proved anything. True the first time."""
+    rows = PurchaseLink.objects.select_for_update(of=("self",)).select_related("offer")
+    link = rows.get(pk=link_id)
+    if link.asked_again_at is not None or not _is_askable(link, at):
+        return False
+    link.asked_again_at = at
+    link.save(update_fields=["asked_again_at"])
+    audit.record(
+        organization_id=link.organization_id, by=Actor("patient", str(link.public_id)), action="link.asked_again",
+        entity=f"link:{link.public_id}", at=at, reason=link.state, customer_key=link.offer.customer_key,
+    )  # fmt: skip
+    return True
+
+
+def _is_askable(link: PurchaseLink, at: datetime) -> bool:
+    """The sweeper may not have come by yet: then the day decides."""
+    too_old = link.state in LIVE_LINK and link.expires_at is not None and link.expires_at <= at
+    return too_old or link.state in (LinkState.EXPIRED, LinkState.LOCKED)
+
+
+def asking(organization_id: int) -> QuerySet[PurchaseLink]:
+    """Links whose holders wait for a new one: nothing was offered to them since they asked."""
+    newer = Offer.objects.filter(
+        organization_id=organization_id, customer_key=OuterRef("offer__customer_key"),
+        created_at__gt=OuterRef("asked_again_at"),
+    )  # fmt: skip
+    asked = PurchaseLink.objects.filter(organization_id=organization_id, asked_again_at__isnull=False)
+    return asked.exclude(offer__customer_key="").exclude(Exists(newer)).select_related("offer").order_by("asked_again_at")
+
+
 def spend(*, link_id: int, at: datetime, standing: bool = False) -> bool:
     """True for one caller, False for every other: the row decides. Only a verified link that lives is spent, or, on a
     standing yes, one that nobody has opened."""
@@ -234,8 +272,10 @@ def end(*, link: PurchaseLink, state: str, reason: str, by: Actor, at: datetime)
 
 
 def expire_due(organization_id: int, at: datetime) -> int:
-    """The sweeper's chore: links past their day, said so in the row."""
-    due = PurchaseLink.objects.filter(organization_id=organization_id, state__in=LIVE_LINK, expires_at__lte=at)
+    """The sweeper's chore: links past their day, said so in the row; drafts that no prescriber sent too."""
+    due = PurchaseLink.objects.filter(
+        organization_id=organization_id, state__in=(LinkState.DRAFT, *LIVE_LINK), expires_at__lte=at
+    )
     return sum(
         end(link=link, state=LinkState.EXPIRED, reason="expired", by=audit.system("sweeper"), at=at)
         for link in due[:200]

@@ -262,11 +262,20 @@ class PurchaseLink(models.Model):
     declined_at = models.DateTimeField(
         null=True, help_text="The patient said no thanks; they may still change their mind."
     )
+    asked_again_at = models.DateTimeField(
+        null=True, help_text="When its holder asked for a new link, after it was too old or locked."
+    )
     ended_at = models.DateTimeField(null=True)
     end_reason = models.CharField(max_length=32, blank=True)
 
     class Meta:
-        indexes = [models.Index(fields=["expires_at"], name="link_expiry", condition=models.Q(state__in=LIVE_LINK))]
+        indexes = [
+            models.Index(fields=["expires_at"], name="link_expiry", condition=models.Q(state__in=LIVE_LINK)),
+            models.Index(
+                fields=["organization", "asked_again_at"], name="link_asked_again",
+                condition=models.Q(asked_again_at__isnull=False),
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["offer"], name="link_one_live", condition=models.Q(state__in=LIVE_LINK)),
             models.CheckConstraint(condition=models.Q(state__in=LinkState.values), name="link_state_known"),

@@ -61,7 +61,7 @@ def sent(request: ClinicianRequest, launch_key: str, offer_id: UUID) -> HttpResp
     link = offer.links.latest("pk")
     address = link_services.url_of(link)
     undo = (timezone.now() - link.created_at).total_seconds() < offers.UNDO_S and link.state in (
-        LinkState.SENT, LinkState.OPENED,
+        LinkState.SENT, LinkState.OPENED, LinkState.DRAFT,
     )  # fmt: skip
     # The page asks again by itself while the message is on its way: that is no new look into the chart.
     banner = {"session": request.ehr_session} if _by_itself(request) else banner_now(request)
@@ -108,14 +108,15 @@ def sheet_paper(request: ClinicianRequest, launch_key: str, offer_id: UUID) -> H
 
 
 def _new_versions(found: list[offers.Sent]) -> dict[int, str]:
-    """Link that ended since the chart was changed -> the query that ticks its orders as they stand now. Not where the
-    clinic has sent one of them again since."""
+    """Link that ended since the chart was changed, or whose patient asks for a new one -> the query that ticks its orders as
+    they stand now. Not where the clinic has sent one of them again since."""
     sendable: dict[int, str] = {}
     newer: set[str] = set()
     for each in found:  # newest first
         keys = [line.order_key for line in each.offer.lines.all()]
         changed = each.link.state == LinkState.SUPERSEDED and each.link.end_reason == CHANGED
-        if changed and not newer & set(keys):
+        asked = each.link.asked_again_at is not None and each.link.state in (LinkState.EXPIRED, LinkState.LOCKED)
+        if (changed or asked) and not newer & set(keys):
             sendable[each.link.pk] = urlencode([("order", key) for key in keys])
         newer |= set(keys)
     return sendable

@@ -1,6 +1,7 @@
 """The receipt as a PDF: the same numbers as the page, tagged, with the names of the items or without."""
 
 import io
+from typing import Any
 
 from pypdf import PdfReader
 
@@ -44,7 +45,7 @@ def test_the_plain_one_names_no_item(cy: Cy) -> None:
 def test_it_speaks_the_language_of_the_page_and_is_tagged(cy: Cy) -> None:
     paid(cy)
     sheet = paper(cy, "?lang=es")
-    root = sheet.trailer["/Root"]
+    root: Any = sheet.trailer["/Root"]
     assert root["/MarkInfo"]["/Marked"]
     assert root["/Lang"] == "es"
     assert b"pdfuaid" in root["/Metadata"].get_object().get_data()

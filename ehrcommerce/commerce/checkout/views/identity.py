@@ -45,11 +45,20 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         return state_page(request, "unknown", status=404)
     speak(request, found.language)
+    if found.page in links.ASKABLE and request.POST.get("ask"):
+        return _ask_again(request, found)
     if found.page not in OPEN_PAGES:
         return state_page(request, found.page, clinic=found, status=410, day=found.expires_at)
     if request.method == "POST":
         return _answer(request, found)
     return _who(request, found, _form(None, found))
+
+
+def _ask_again(request: HttpRequest, found: LinkView) -> HttpResponse:
+    """One tap, nothing to type: the clinic sees it. The page is the same for the second tap."""
+    with walls.organization(found.organization_id):
+        links.ask_again(link_id=found.pk, at=timezone.now())
+    return state_page(request, "asked_again", clinic=found)
 
 
 def _form(data: Any, found: LinkView) -> WhoForm:
