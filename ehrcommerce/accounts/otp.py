@@ -48,9 +48,12 @@ class EhrcAdminSite(OTPAdminSite):  # type: ignore[misc]  # django-otp comes wit
 
     def get_urls(self) -> list[Any]:
         """Pages that belong to no table."""
-        from ehrcommerce.accounts import oversight
+        from ehrcommerce.accounts import backup_pages, figures, finding, oversight
 
         mine = [
+            path("backup-codes/", self.admin_view(backup_pages.page), name="backup_codes"),
+            path("find/", self.admin_view(finding.page), name="find"),
+            path("figures/", self.admin_view(figures.page), name="figures"),
             path("reveal/<str:what>/<int:pk>/", self.admin_view(oversight.reveal_page), name="reveal"),
             path("break-glass/", self.admin_view(oversight.break_glass), name="break_glass"),
         ]

@@ -33,7 +33,7 @@ class ReasonForm(forms.Form):
         widget=forms.TextInput(attrs={"size": 80, "autocomplete": "off"}),
     )  # fmt: skip
     otp_token = forms.CharField(
-        max_length=8, label="One-time code", help_text="The six digits that your authenticator app shows now.",
+        max_length=12, label="One-time code", help_text="The six digits that your authenticator app shows now.",
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from django_otp.admin import OTPAdminAuthenticationForm
 from django_otp.oath import TOTP
 
 from ehrcommerce.accounts import glass
+from ehrcommerce.accounts.backup_codes import BackupCodes
 from ehrcommerce.accounts.models import User
 from ehrcommerce.audit import services as audit
 
@@ -38,7 +39,7 @@ class SignInForm(_Form):
     otp_token = forms.CharField(
         required=False,
         label="One-time code",
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": "8"}),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": "12"}),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -72,11 +73,14 @@ class SignInForm(_Form):
 
 def device_that_shows(devices: list[Any], token: str) -> Any:
     """Of several devices the one whose code it is, else the first, on which the wrong try then counts."""
-    return next((device for device in devices if _shows(device, token)), devices[0] if devices else None)
+    ordered = sorted(devices, key=lambda device: isinstance(device, BackupCodes))
+    return next((device for device in ordered if _shows(device, token)), ordered[0] if ordered else None)
 
 
 def _shows(device: Any, token: str) -> bool:
     """Whether this device shows that code now; asked without counting a try against the others."""
+    if isinstance(device, BackupCodes):
+        return device.shows(token)
     totp = TOTP(device.bin_key, device.step, device.t0, device.digits, device.drift)
     totp.time = timezone.now().timestamp()
     return token.isdigit() and bool(totp.verify(int(token), device.tolerance))

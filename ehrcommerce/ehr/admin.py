@@ -34,8 +34,10 @@ from ehrcommerce.accounts.two_people import TwoPeople, applier
 from ehrcommerce.audit import services as audit
 from ehrcommerce.ehr import alerts, checking, discovery, findings, handover, knob_rules, presets
 from ehrcommerce.ehr import events_admin as events_admin  # its pages register themselves
+from ehrcommerce.ehr import figures as figures  # its charts register themselves
 from ehrcommerce.ehr import hl7_admin as hl7_admin  # its pages register themselves
 from ehrcommerce.ehr import hook_admin as hook_admin  # its pages register themselves
+from ehrcommerce.ehr import lookups as lookups  # its ids register themselves
 from ehrcommerce.ehr import rule_admin as rule_admin  # its pages register themselves
 from ehrcommerce.ehr import whom as whom  # its panel registers itself
 from ehrcommerce.ehr.connection_form import LABELS, ConnectionForm, SpellingForm

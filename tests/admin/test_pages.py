@@ -9,9 +9,11 @@ from ehrcommerce.accounts.models import Role, User
 from ehrcommerce.audit.models import AuditEvent
 from ehrcommerce.commerce.catalog.models import ProductCode, UnmappedCode
 from ehrcommerce.commerce.fulfillment.timeline import effects_of, order_of, timeline, waiting
+from ehrcommerce.commerce.offers.models import LinkState, PurchaseLink
 from ehrcommerce.commerce.orders.models import Order
 from ehrcommerce.outbox.models import Effect
 from ehrcommerce.outbox.outcomes import NeedsHuman
+from ehrcommerce.policy.packets import DEVICE
 from tests.admin.conftest import PASSWORD, SignedIn
 from tests.commerce.shop import Shop
 
@@ -208,3 +210,12 @@ def test_the_audit_is_searched_by_username_and_the_search_is_in_it(as_role: Sign
     page = client.get(f"/admin/audit/auditevent/?q=privacy-{shop.clinic.pk}").content.decode()
     assert "audit.searched" in page
     assert "0 results" not in page
+
+
+def test_patients_who_ask_for_a_new_link_stand_on_the_first_page(as_role: SignedIn, shop: Shop) -> None:
+    link = shop.link(DEVICE, state=LinkState.EXPIRED)
+    assert "Nobody waits for a new link." in as_role(Role.SUPPORT).get("/admin/").content.decode()
+    PurchaseLink.objects.filter(pk=link.pk).update(asked_again_at=timezone.now(), sent_at=timezone.now())
+    page = as_role(Role.SUPPORT).get("/admin/").content.decode()
+    assert "who sends it from the chart" in page
+    assert f"/admin/offers/purchaselink/{link.pk}/change/" in page

@@ -22,6 +22,8 @@ from ehrcommerce.accounts.reveal import Revealable, register
 from ehrcommerce.accounts.words import remedy, title
 from ehrcommerce.audit import services as audit
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
+from ehrcommerce.commerce.fulfillment import figures as figures  # its charts register themselves
+from ehrcommerce.commerce.fulfillment import lookups as lookups  # its ids register themselves
 from ehrcommerce.commerce.fulfillment import replacing
 from ehrcommerce.commerce.fulfillment.again import replaceable, send_again
 from ehrcommerce.commerce.fulfillment.models import Fulfillment, PharmacistQuestion

@@ -28,7 +28,7 @@ LISTS = (
 )  # fmt: skip
 # Pages with a form or a report of their own.
 SINGLE = (
-    "password_change/", "accounts/user/add/", "break-glass/",
+    "password_change/", "accounts/user/add/", "break-glass/", "figures/", "find/", "backup-codes/",
     "catalog/product/codes/",
     "disclosure/consent/attest/", "disclosure/legalhold/place/", "ehr/automationrule/add/", "ehr/hl7feed/add/",
     "ehr/hookclient/add/",
