@@ -35,9 +35,12 @@ def codes(user: User) -> list[str]:
 def sign_in(user: User, code: str) -> bool:
     walls.leave()
     form = {"username": user.username, "password": PASSWORD, "otp_token": code}
-    answer = Client().post("/admin/login/?next=/admin/", form)
+    client = Client()
+    answer = client.post("/admin/login/?next=/admin/", form)
+    inside = client.get("/admin/").status_code == 200
     walls.enter(user.organization_id)
-    return answer.status_code == 302
+    assert inside is (answer.status_code == 302)
+    return inside
 
 
 def test_each_opens_once(user: User) -> None:

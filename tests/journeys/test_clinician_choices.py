@@ -131,3 +131,43 @@ def test_the_bare_address_says_where_the_app_is_opened(live: Live) -> None:
     page = Visitor().get(live.app_url + "/")
     assert page.status == 200
     assert "opened from a chart" in page.text
+
+
+def test_what_a_delegate_prepares_a_prescriber_sends_with_one_press(
+    ada: Ada, patient: Patient, desk: Desk, database: Database
+) -> None:
+    """Where the clinic wants it: nothing goes out before, and the prescriber finds it ticked."""
+    cy = patient("device", "kit")
+    ada.launch(cy.chart.patient)
+    user = database.one(
+        "SELECT u.id, u.role FROM accounts_user u JOIN ehr_ehrsession s ON s.user_id = u.id ORDER BY s.id DESC LIMIT 1"
+    )
+    become = "UPDATE accounts_user SET role = %s WHERE id = %s RETURNING id"
+    wants = "UPDATE accounts_organization SET approval = %s RETURNING id"
+    try:
+        database.rows(wants, "everything")
+        database.rows(become, "clinician", user["id"])
+        page = ada.launch(cy.chart.patient)
+        assert "Links are sent by a prescriber here" in page.text
+        prepared = ada.send(page, "glucose")
+        assert "Prepared for a prescriber" in prepared.text
+        assert "/l/" not in prepared.body, "there is no address to hand out yet"
+        again = ada.launch(cy.chart.patient)
+        assert "Waits for a prescriber" in again.text
+        assert desk.messages(cy.chart.phone) == []
+        database.rows(become, "prescriber", user["id"])
+        page = ada.launch(cy.chart.patient)
+        assert "One press sends it" in page.text
+        (key,) = [key for key, words in rows_of(page).items() if "lucose" in words]
+        assert key in [value for name, value in page.form("/send/").fields if name == "order"], "it is ticked"
+        sent = ada.visitor.submit(page, "/send/")
+        assert "/sent/" in sent.path, (sent.status, sent.text[:400])
+        wait_for(cy.address, "the link")
+        links = database.rows(
+            "SELECT l.state, l.end_reason FROM offers_purchaselink l JOIN offers_offer o ON o.id = l.offer_id"
+            " WHERE o.made_by_id = %s ORDER BY l.id DESC LIMIT 2", user["id"],
+        )  # fmt: skip
+        assert [row["state"] for row in links] == ["sent", "superseded"]
+    finally:
+        database.rows(become, user["role"], user["id"])
+        database.rows(wants, "none")

@@ -20,7 +20,7 @@ STEPS = (
 )  # fmt: skip
 AFTER = (
     "follow", "cancel", "receipt", "receipt-plain", "shared", "data", "data-read", "data-erase", "follow-shipped",
-    "follow-delivered", "completed", "unknown",
+    "follow-delivered", "completed", "unknown", "about-privacy", "about-languages",
 )  # fmt: skip
 
 
@@ -34,6 +34,9 @@ def walk_on(cy: Cy, language: str) -> dict[str, HTML]:
     for state in ("accepted", "shipped", "delivered"):
         move(cy, state)
         pages[f"follow-{state}"] = cy.get("/c/follow/")
+    pages |= {
+        f"about-{name}": cy.get(f"/about/{cy.shop.clinic.public_id}/{name}/{tongue}") for name in ("privacy", "languages")
+    }
     pages |= {"completed": cy.get(cy.address + tongue), "unknown": cy.get(f"/l/{'A' * 26}/{tongue}")}
     return {name: page.content for name, page in pages.items()}
 

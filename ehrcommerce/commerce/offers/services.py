@@ -12,13 +12,15 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Prefetch, QuerySet
 
-from ehrcommerce.accounts.models import Organization, Role, User
+from ehrcommerce.accounts.models import Organization, User
 from ehrcommerce.audit import services as audit
 from ehrcommerce.audit.services import Actor
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.catalog.models import Product
 from ehrcommerce.commerce.catalog.quantities import how_many
 from ehrcommerce.commerce.offers import arrivals, helping, links
+from ehrcommerce.commerce.offers.approving import is_prescriber as is_prescriber
+from ehrcommerce.commerce.offers.approving import needs_approval as needs_approval
 from ehrcommerce.commerce.offers.errors import Implausible as Implausible
 from ehrcommerce.commerce.offers.errors import NotThePrescriber as NotThePrescriber
 from ehrcommerce.commerce.offers.errors import OfferProblem as OfferProblem
@@ -28,7 +30,7 @@ from ehrcommerce.outbox import services as outbox
 from ehrcommerce.outbox.models import Effect, State
 from ehrcommerce.policy import derive
 from ehrcommerce.policy.digests import as_json, digest
-from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ContactPoint, OrderedItem, RecipientFacts
+from ehrcommerce.policy.packets import PRESCRIPTION, ChartOrder, ContactPoint, RecipientFacts
 
 log = logging.getLogger(__name__)
 MAX_LINES = 20
@@ -111,20 +113,22 @@ def make_offer(
     *, lines: Sequence[NewLine], recipient: RecipientFacts, send_to: ContactPoint | None, by: User, at: datetime,
     language: str = "", elements: Iterable[str] = (), stands: Callable[[Offer], bool] = lambda offer: True,
 ) -> PurchaseLink:  # fmt: skip
-    """A clinician's Send: write_offer in a transaction of its own."""
+    """A clinician's Send: write_offer in a transaction of its own. Where the clinic wants a prescriber's approval and this is
+    none, the link is a draft: nothing is sent, and the prescriber's own Send takes its place."""
+    draft = needs_approval(by, [line.order.item.kind for line in lines])
     return write_offer(
         lines=lines, recipient=recipient, send_to=send_to, by=by, at=at, language=language, elements=elements,
-        stands=stands,
+        stands=stands, draft=draft,
     )  # fmt: skip
 
 
 def write_offer(
     *, lines: Sequence[NewLine], recipient: RecipientFacts, send_to: ContactPoint | None, by: User, at: datetime,
     language: str = "", elements: Iterable[str] = (), stands: Callable[[Offer], bool] = lambda offer: True,
-    rule: Rule | None = None, after: Offer | None = None,
+    rule: Rule | None = None, after: Offer | None = None, draft: bool = False,
 ) -> PurchaseLink:  # fmt: skip
     """Make an offer that one person can order once, and plan its message. Call in a transaction. `after`: the offer whose
-    items this one fills again.
+    items this one fills again. draft: it waits for a prescriber, sends nothing, and takes no link's place.
 
     lines: 1 to 20 packets of one patient, fresh from the door. send_to: None makes a link to print only; where there
     is no contact at all, one that asks for name and postal code besides the birth date, since no code can be sent.
@@ -148,21 +152,22 @@ def write_offer(
     for line in lines:
         _write_line(offer, line, by=by, at=at)
     keys = [line.order.item.key for line in lines]
-    _supersede(offer, keys=keys, by=actor, at=at)
+    _supersede(offer, keys=keys, states=(LinkState.DRAFT,) if draft else (LinkState.DRAFT, *LIVE_LINK), by=actor, at=at)
     # After the older links are ended: whoever was spending one has committed by now, and nobody can begin to.
     if any(stands(older) for older in _ordered(offer, keys)):
         raise OrderStands
-    link = _write_link(offer, organization, delivery, at)
+    link = _write_link(offer, organization, delivery, at, draft)
     for contact in recipient.contacts:
         Contact.objects.create(
             organization=organization, offer=offer, channel=CHANNEL[contact.system], value=contact.value,
             masked=contact.masked, carries_link=contact == send_to,
         )  # fmt: skip
     audit.record(
-        organization_id=organization.pk, by=actor, action="offer.made", entity=f"offer:{offer.public_id}", at=at,
+        organization_id=organization.pk, by=actor, action=f"offer.{'drafted' if draft else 'made'}",
+        entity=f"offer:{offer.public_id}", at=at,
         purpose="TREAT", elements=elements, customer_key=recipient.customer_key, reason=delivery,
     )  # fmt: skip
-    if send_to is not None and (rule is None or rule.tells):
+    if send_to is not None and not draft and (rule is None or rule.tells):
         outbox.plan(
             kind="offers.link",
             subject=str(link.public_id),
@@ -260,16 +265,12 @@ def _write_line(offer: Offer, line: NewLine, *, by: User, at: datetime) -> Offer
     return row
 
 
-def is_prescriber(user: User, item: OrderedItem) -> bool:
-    """Whether this user signed the order: by NPI, where the order has one; else whoever may prescribe here."""
-    if item.orderer_npi:
-        return bool(user.npi) and user.npi == item.orderer_npi
-    return user.role == Role.PRESCRIBER
-
-
-def _write_link(offer: Offer, organization: Organization, delivery: Delivery, at: datetime) -> PurchaseLink:
+def _write_link(
+    offer: Offer, organization: Organization, delivery: Delivery, at: datetime, draft: bool
+) -> PurchaseLink:
     link = PurchaseLink(
-        organization=organization, offer=offer, state=LinkState.SENT, delivery=delivery, created_at=at, sent_at=at,
+        organization=organization, offer=offer, state=LinkState.DRAFT if draft else LinkState.SENT, delivery=delivery,
+        created_at=at, sent_at=None if draft else at,
         expires_at=at + timedelta(days=organization.link_days),
     )  # fmt: skip
     link.token_sha256 = hash_of(token_of(link))
@@ -293,10 +294,10 @@ def _ordered(offer: Offer, keys: Collection[str]) -> QuerySet[Offer]:
     ).distinct()  # fmt: skip
 
 
-def _supersede(offer: Offer, *, keys: Collection[str], by: Actor, at: datetime) -> None:
+def _supersede(offer: Offer, *, keys: Collection[str], states: Collection[str], by: Actor, at: datetime) -> None:
     older = PurchaseLink.objects.filter(
         organization=offer.organization,
-        state__in=LIVE_LINK,
+        state__in=states,
         offer__customer_key=offer.customer_key,
         offer__lines__order_key__in=keys,
     ).distinct()
@@ -334,10 +335,12 @@ def sent_for(*, organization_id: int, customer_key: str, also: Sequence[str] = (
 
 
 def newest_by_order(sent: Iterable[Sent]) -> Mapping[str, Sent]:
-    """Order key -> the newest offer of it that was not taken back."""
+    """Order key -> the newest offer of it that was not taken back. One that is too old counts while its patient asks for a
+    new link."""
     found: dict[str, Sent] = {}
     for each in sent:
-        if each.link.state in (LinkState.REVOKED, LinkState.SUPERSEDED, LinkState.EXPIRED):
+        too_old = each.link.state == LinkState.EXPIRED and each.link.asked_again_at is None
+        if too_old or each.link.state in (LinkState.REVOKED, LinkState.SUPERSEDED):
             continue
         for line in each.offer.lines.all():
             found.setdefault(line.order_key, each)

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 
+from ehrcommerce.accounts.models import Role
 from ehrcommerce.commerce.catalog import services as catalog
 from ehrcommerce.commerce.offers import links as link_services
 from ehrcommerce.commerce.offers import services as offers
@@ -87,6 +88,12 @@ class Reading:
         return [row for row in self.rows if row.key in keys]
 
 
+def _approval(request: ClinicianRequest) -> str:
+    """What of this user's a prescriber sends (Approval); "" for a prescriber."""
+    organization = request.ehr_session.connection.organization  # was read with the session
+    return "" if request.user.role == Role.PRESCRIBER else organization.approval
+
+
 def _context(request: ClinicianRequest, reading: Reading) -> dict[str, Any]:
     recipient, ready = reading.page.recipient, [row for row in reading.rows if row.selectable]
     contacts = recipient.contacts
@@ -98,6 +105,8 @@ def _context(request: ClinicianRequest, reading: Reading) -> dict[str, Any]:
         "can_send": bool(contacts) or link_services.may_be_printed(recipient),
         "ticked": sum(row.ticked for row in reading.rows), "ready": len(ready),
         "stays": leaving.STAYS, "needs_proof": any(row.needs_proof for row in ready),
+        "prescriber": request.user.role == Role.PRESCRIBER,
+        "prepares": _approval(request),
         "today_rows": [row for row in reading.rows if row.today],
         "older_rows": [row for row in reading.rows if not row.today],
     }  # fmt: skip
