@@ -179,6 +179,7 @@ def crossed(world: World) -> list[str]:
             for table, column in tables().items():
                 if (
                     column == "organization_id"
+                    and not table.startswith("audit_auditevent_")  # parts of a table that is looked at whole
                     and ask(f"SELECT count(*) FROM {table} t WHERE t::text ~ '{names}'")[0][0]
                 ):
                     found.append(table)
