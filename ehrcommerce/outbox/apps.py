@@ -4,11 +4,20 @@ from datetime import datetime
 
 from django.apps import AppConfig
 
+# A clinic that writes more than this in one round of the clock goes on in the next, after the others.
+SEAL_AT_ONCE, SEAL_BATCHES = 1000, 10
+
 
 def _seal(organization_id: int, at: datetime) -> int:
     from ehrcommerce.audit.services import seal
 
-    return seal(organization_id=organization_id)
+    sealed = 0
+    for _ in range(SEAL_BATCHES):
+        moved = seal(organization_id=organization_id, limit=SEAL_AT_ONCE)
+        sealed += moved
+        if moved < SEAL_AT_ONCE:
+            break
+    return sealed
 
 
 def _check(organization_id: int, at: datetime) -> int:

@@ -66,7 +66,10 @@ class Effect(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["next_run_at"], name="effect_due", condition=models.Q(state__in=OPEN)),
+            # By organization, so that each gets its turn however much of another waits.
+            models.Index(
+                fields=["organization_id", "next_run_at"], name="effect_turn", condition=models.Q(state__in=OPEN)
+            ),
             models.Index(fields=["organization_id", "kind", "subject"], name="effect_subject"),
             models.Index(
                 fields=["organization_id", "changed_at"], name="effect_human", condition=models.Q(state="needs_human")

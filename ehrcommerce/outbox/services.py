@@ -6,10 +6,12 @@ of the exact bytes -> the call -> the result, only if the fence is still ours. N
 import hashlib
 import logging
 import random
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
@@ -17,11 +19,12 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from ehrcommerce.audit import services as audit
-from ehrcommerce.outbox import doorbell, planning
+from ehrcommerce.outbox import doorbell, planning, turns
 from ehrcommerce.outbox.handlers import NATIVE_KEY, NONE, Handler, UnknownKind, handler_of, settled
 from ehrcommerce.outbox.models import OPEN, POISON_AFTER, Effect, Note, State
 from ehrcommerce.outbox.outcomes import Done, Halt, NeedsHuman, Outcome, OutcomeUnknown, Refused, TryAgain
 from ehrcommerce.outbox.planning import newest, plan, plan_next
+from ehrcommerce.outbox.turns import Turn
 from ehrcommerce.vault import walls
 from ehrcommerce.vault.keys import VaultError
 from ehrcommerce.wire import deadline
@@ -29,6 +32,7 @@ from ehrcommerce.wire.errors import CircuitOpen, NotSent, Unanswered
 
 __all__ = ["NotRetryable", "a_page_waits", "claim", "newest", "plan", "plan_next", "retry", "run", "run_inline"]
 
+Found = TypeVar("Found")
 log = logging.getLogger(__name__)
 BACKOFF_BASE_S, BACKOFF_CAP_S = 1.0, 900.0
 # A person in front of a page is told "we are checking" after this, whatever the partner does.
@@ -50,15 +54,24 @@ class Claim:
 
 def claim(effect_id: str) -> Claim | None:
     """Take one effect that is due and in nobody's hands; None if there is no such thing."""
+    return _after_a_rest(_claimed, effect_id)
+
+
+def turn(effect_id: str) -> Turn | None:
+    """Whose turn it is when this bell is heard (turns.py)."""
+    return _after_a_rest(turns.turn, effect_id)
+
+
+def _after_a_rest(question: Callable[[str], Found], effect_id: str) -> Found:
+    """A thread that rested while the database was restarted holds a dead connection, and nobody checks it between tasks:
+    the bell must not be lost on that."""
     try:
-        return _claimed(effect_id)
+        return question(effect_id)
     except OperationalError:
-        # A thread that rested while the database was restarted holds a dead connection, and nobody checks it between
-        # tasks: the bell must not be lost on that.
         if connection.in_atomic_block or connection.is_usable():
             raise
         connection.close()
-        return _claimed(effect_id)
+        return question(effect_id)
 
 
 def _claimed(effect_id: str) -> Claim | None:

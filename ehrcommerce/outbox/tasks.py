@@ -16,13 +16,17 @@ log = logging.getLogger(__name__)
 @shared_task(name="ehrcommerce.outbox.run")
 def run_effect(effect_id: str) -> None:
     """Nothing is raised into Celery: it would write the text of a fault, and with it the values of a row."""
-    look(effect_id)
+    look(effect_id, in_turn=True)
 
 
-def look(effect_id: str) -> None:
-    """Run one effect; a fault ends here, by its name and place alone."""
+def look(effect_id: str, *, in_turn: bool = False) -> None:
+    """Run one effect, or, in turn, that of the organization whose turn it is; a fault ends here, by its name and place
+    alone."""
     try:
-        services.run(effect_id)
+        whose = services.turn(effect_id) if in_turn else None
+        if whose is None or (not services.run(whose.effect_id) and whose.effect_id != effect_id):
+            # Nobody's turn, or another worker was quicker: then what the bell is for.
+            services.run(effect_id)
     except DatabaseError:
         log.exception("effect %s: the database does not answer, or refuses", effect_id)
         connection.close()

@@ -111,6 +111,7 @@ def test_what_is_in_a_hand_is_not_given_out_again(hands: Hands, monkeypatch: pyt
 def test_a_fault_in_a_task_is_not_handed_to_celery(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    monkeypatch.setattr(services, "turn", lambda effect_id: None)
     monkeypatch.setattr(services, "run", lambda effect_id: broken_program())
     tasks.run_effect("e1")
     (record,) = caplog.records

@@ -20,6 +20,9 @@ from ehrcommerce.vault import walls
 
 log = logging.getLogger(__name__)
 BATCH = 100
+# So many effects a thread may wait in the hands: enough that none rests between two rounds, and few enough that whoever
+# comes now does not stand behind a hundred of somebody else.
+AHEAD = 3
 
 
 class Command(BaseCommand):
@@ -41,7 +44,7 @@ class Command(BaseCommand):
         last: dict[str, float] = {}
         beaten_at = -watch.BEAT_EVERY_S
         with ThreadPoolExecutor(options["threads"], thread_name_prefix="effect") as pool:
-            hands = Hands(pool, stop)
+            hands = Hands(pool, stop, most=BATCH if options["once"] else AHEAD * options["threads"])
             try:
                 while not stop.is_set():
                     try:
@@ -59,7 +62,7 @@ class Command(BaseCommand):
                         found = 0
                     if options["once"]:
                         break
-                    stop.wait(0.05 if found >= BATCH else options["every"])
+                    stop.wait(0.05 if found and hands.more else options["every"])
             finally:
                 hang_up(pool, options["threads"])
 
@@ -68,8 +71,9 @@ class Hands:
     """The threads that run effects, and what is in them or waits for one. The clock never waits for a hand: one slow
     partner would stop it for everybody."""
 
-    def __init__(self, pool: ThreadPoolExecutor, stop: threading.Event) -> None:
-        self._pool, self._stop = pool, stop
+    def __init__(self, pool: ThreadPoolExecutor, stop: threading.Event, most: int = BATCH) -> None:
+        self._pool, self._stop, self._most = pool, stop, most
+        self.more = False  # whether more was due than there was room for
         self._taken: set[str] = set()
         self._lock = threading.Condition()
 
@@ -79,10 +83,12 @@ class Hands:
             self._lock.wait_for(lambda: not self._taken)
 
     def take(self, effect_ids: Iterable[str]) -> int:
-        """Give out what no hand has yet. Returns how many that were."""
+        """Give out what no hand has yet, as far as there is room. Returns how many that were."""
         with self._lock:
-            new = [one for one in effect_ids if one not in self._taken]
+            waiting = [one for one in effect_ids if one not in self._taken]
+            new = waiting[: max(self._most - len(self._taken), 0)]
             self._taken.update(new)
+            self.more = len(waiting) > len(new)
         for one in new:
             self._pool.submit(self._run, one)
         return len(new)
