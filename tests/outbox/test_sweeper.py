@@ -84,7 +84,7 @@ def test_the_clock_does_not_wait_for_a_slow_partner(clinic: Organization, probe:
     slow = plan(clinic)
     probe.go_on.clear()
     sweep(hands, 0.0)
-    assert probe.while_sending.wait(5)
+    assert probe.while_sending.wait(60)
     quick = plan(clinic)  # the partner still thinks, and the next round begins
     sweep(hands, 0.0)
     probe.go_on.set()
@@ -97,7 +97,7 @@ def test_what_is_in_a_hand_is_not_given_out_again(hands: Hands, monkeypatch: pyt
 
     def look(effect_id: str) -> None:
         runs.append(effect_id)
-        assert go_on.wait(5)
+        assert go_on.wait(60)
 
     monkeypatch.setattr("ehrcommerce.outbox.management.commands.sweeper.look", look)
     assert [hands.take(["a"]), hands.take(["a", "b"]), hands.take(["a", "b"])] == [1, 1, 0]
