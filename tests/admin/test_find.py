@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.urls import reverse
@@ -20,6 +19,7 @@ from tests.admin.conftest import SignedIn, signed_in, staff_user
 from tests.commerce.shop import Shop
 
 PAGE = "/admin/find/"
+NOBODYS = "24928790-8d56-4e7a-811a-754df586af21"
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_another_clinic_is_not_found(shop: Shop, order: Order) -> None:
         assert "Nothing of this clinic" in client.post(PAGE, {"id": str(typed)}).content.decode()
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "x" * 10_000, "Rivera", "\0", "'; DROP TABLE", str(uuid4()), "\U0001f600"])
+@pytest.mark.parametrize("typed", ["", "   ", "x" * 10_000, "Rivera", "\0", "'; DROP TABLE", NOBODYS, "\U0001f600"])
 def test_what_names_nothing_is_said_so(as_role: SignedIn, shop: Shop, typed: str) -> None:
     answer = as_role(Role.OPERATIONS).post(PAGE, {"id": typed})
     assert answer.status_code == 200
