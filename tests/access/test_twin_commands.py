@@ -281,7 +281,7 @@ def test_every_command_that_touches_patients_is_typed() -> None:
     elsewhere: dict[str, Any] = {
         "sweeper": "its chores and effects one by one in test_twins.py", "reconcile": "asks processors: tests/commerce/orders",
         "mllp": "tests/hl7", "hl7_files": "tests/hl7", "ehr_connect": "no patient", "rotate_keys": "no patient",
-        "load_demo": "the demo's own", "bench": "the demo's own", "write_docs": "asks no database",
+        "load_demo": "the demo's own", "write_docs": "asks no database",
         "show_opened": "test systems alone",
     }  # fmt: skip
     typed = {one.words.split()[0] for one in (*FOR_ONE, *FOR_ALL)}

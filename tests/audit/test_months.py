@@ -213,9 +213,10 @@ def test_nothing_goes_before_its_time(clinic: Organization) -> None:
     settle(clinic, now + timedelta(days=2))
     part = f"audit_auditevent_{now:%Y_%m}"
     end = months.midnight(months.after(months.month_of(now)))
-    assert drop(clinic, end + timedelta(days=2191)) == 0
+    # Asked of this clinic alone: other tests leave rows of this month behind, and those would keep it as well.
     with pytest.raises(DatabaseError, match="six years"), transaction.atomic():
-        drop(clinic, end + timedelta(days=2192))
+        months.drop(part, [clinic.pk], end + timedelta(days=2192))
+    assert part in dict(months.parts())
     for name in ("ehrc_audit_let_go", "ehrc_audit_drop"):
         with pytest.raises(DatabaseError, match="six years"), transaction.atomic():
             run(f"SELECT {name}(%s)", part)
