@@ -364,13 +364,13 @@ def test_what_cannot_be_served(scene: Scene) -> None:
 def _broken(scene: Scene, page: Page, address: str) -> None:
     """A database without one of our functions, as after half an update; then one that lets nobody in."""
     name = scene.live.site.database
-    _as_owner(scene, "ALTER FUNCTION ehrc_see_link RENAME TO ehrc_see_link_gone")
+    _as_owner(scene, "ALTER FUNCTION ehrc_link_of_token RENAME TO ehrc_link_of_token_gone")
     for _ in range(30):
         scene.live.postgres.end_connections(name)  # an open one still knows the function by its number
         page.goto(address)
         if not page.locator("[name=month]").count():
             break
-    _as_owner(scene, "ALTER FUNCTION ehrc_see_link_gone RENAME TO ehrc_see_link")
+    _as_owner(scene, "ALTER FUNCTION ehrc_link_of_token_gone RENAME TO ehrc_link_of_token")
     expect(page.locator("[name=month]")).to_have_count(0)
     scene.take("error-patient-ours", page)
     server = scene.live.postgres.superuser_url
