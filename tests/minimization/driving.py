@@ -147,7 +147,11 @@ class Drive:
             )
             return order if fits else {}
 
-        found: dict[str, Any] = wait_for(look, f"{what} {wanted}", 30, story=lambda: str(self.order(offer)))
+        def told() -> str:
+            return "\n".join([str(self.order(offer)), *(self.story(str(part["public_id"])) for part in self.parts(offer))])
+
+        # Longer than our own question to a supplier takes to come round, should its callback be late.
+        found: dict[str, Any] = wait_for(look, f"{what} {wanted}", 100, story=told)
         return found
 
     def parts(self, offer: str) -> list[dict[str, Any]]:
@@ -167,7 +171,9 @@ class Drive:
 
     def story(self, subject: str) -> str:
         """Why something stands still: the effects of its row."""
-        return str(self.rows("SELECT kind, state, code, tries FROM outbox_effect WHERE subject = %s", subject))
+        return str(
+            self.rows("SELECT kind, state, code, tries, next_run_at, lease_until FROM outbox_effect WHERE subject = %s", subject)
+        )
 
     def _has(self, partner: str, reference: str) -> bool:
         return bool(self.desk.call("GET", f"/control/orders?partner={partner}&reference={reference}")["orders"])
