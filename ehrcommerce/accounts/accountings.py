@@ -3,14 +3,11 @@ of agreements names them; everything else is what the audit chain says."""
 
 import csv
 import io
-import json
 from collections.abc import Iterable
 from datetime import datetime
 
-import typst
-from django.conf import settings
-
 from ehrcommerce.accounts.models import Agreement, Organization
+from ehrcommerce.accounts.typesetting import tagged_pdf
 from ehrcommerce.audit.accounting import Line
 
 HEAD = ("When (UTC)", "To whom", "What happened", "Elements", "Purpose", "Treatment, payment or operations", "Audit number")
@@ -51,9 +48,4 @@ def as_pdf(organization: Organization, lines: Iterable[Line], *, at: datetime) -
         "clinic": organization.name, "phone": organization.phone, "at": f"{at:%Y-%m-%d %H:%M} UTC",
         "head": HEAD, "rows": rows(organization.pk, lines),
     }  # fmt: skip
-    return bytes(
-        typst.compile(
-            str(settings.BASE_DIR / "templates" / TEMPLATE), root=str(settings.BASE_DIR / "templates"),
-            format="pdf", sys_inputs={"data": json.dumps(data)}, pdf_standards=["ua-1"], ignore_system_fonts=True,
-        )
-    )  # fmt: skip
+    return tagged_pdf(TEMPLATE, data)

@@ -14,10 +14,7 @@ from ehrcommerce.accounts.backoffice import staff_of
 class CodeForm(forms.Form):
     """The code, unless one was given within the last five minutes."""
 
-    otp_token = forms.CharField(
-        max_length=12, label="One-time code", help_text="The six digits that your authenticator app shows now.",
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
-    )  # fmt: skip
+    otp_token = stepup.CodeField()
 
     def __init__(self, data: Any = None, *, fresh: bool) -> None:
         super().__init__(data)

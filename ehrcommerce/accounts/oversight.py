@@ -32,10 +32,7 @@ class ReasonForm(forms.Form):
         help_text="Why you need it. Write no name, number or address here.",
         widget=forms.TextInput(attrs={"size": 80, "autocomplete": "off"}),
     )  # fmt: skip
-    otp_token = forms.CharField(
-        max_length=12, label="One-time code", help_text="The six digits that your authenticator app shows now.",
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
-    )  # fmt: skip
+    otp_token = stepup.CodeField()
 
     def __init__(self, data: Any = None, *, fresh: bool) -> None:
         super().__init__(data)

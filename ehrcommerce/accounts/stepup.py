@@ -3,6 +3,7 @@ an unlocked screen has a session, not the authenticator. The session gets anothe
 
 from datetime import datetime, timedelta
 
+from django import forms
 from django.contrib.auth.signals import user_login_failed
 from django.http import HttpRequest
 from django_otp import devices_for_user
@@ -13,6 +14,17 @@ from ehrcommerce.audit import services as audit
 
 FRESH = timedelta(minutes=5)
 _KEY = "code_at"
+
+
+class CodeField(forms.CharField):
+    """Where a fresh code is typed: six digits of the app, or ten of a backup code with a space between."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            max_length=12, label="One-time code",
+            help_text="The six digits that your authenticator app shows now, or one of your backup codes.",
+            widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+        )  # fmt: skip
 
 
 class CodeRefused(Exception):

@@ -1,17 +1,16 @@
 """The sheet with the QR code as a PDF, for a printer that the browser's own print does not reach from inside an EHR's frame."""
 
-import json
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import typst
 from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ehrcommerce.accounts.models import Organization
+from ehrcommerce.accounts.typesetting import tagged_pdf
 from ehrcommerce.ehr.qr import svg
 
 TEMPLATE = "ehr/sheet.typ"
@@ -23,12 +22,7 @@ def pdf(*, address: str, clinic: Organization, expires_at: datetime, is_printed:
         "title": "Sheet to print", "address": address, "qr": svg(address), "alt": "QR code of the link",
         "sides": [_side(language, clinic, expires_at, is_printed) for language, _name in settings.LANGUAGES],
     }  # fmt: skip
-    return bytes(
-        typst.compile(
-            str(settings.BASE_DIR / "templates" / TEMPLATE), root=str(settings.BASE_DIR / "templates"), format="pdf",
-            sys_inputs={"data": json.dumps(data, ensure_ascii=False)}, pdf_standards=["ua-1"], ignore_system_fonts=True,
-        )
-    )  # fmt: skip
+    return tagged_pdf(TEMPLATE, data)
 
 
 def _side(language: str, clinic: Organization, expires_at: datetime, is_printed: bool) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """The receipt of one order: what its page shows, and the same on paper as a tagged PDF, with the names of the items or
 without. Both are made from one set of values, so that they cannot differ."""
 
-import json
 from typing import Any
 
-import typst
-from django.conf import settings
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from ehrcommerce.accounts.models import Organization
+from ehrcommerce.accounts.typesetting import tagged_pdf
 from ehrcommerce.commerce.catalog.templatetags.money import dollars
 from ehrcommerce.commerce.checkout import tracker
 from ehrcommerce.commerce.checkout.directions import amount_of
@@ -41,12 +39,7 @@ def values_of(order: Order, *, language: str, plain: bool) -> dict[str, Any]:
 def pdf(order: Order, *, clinic: Organization, language: str, plain: bool) -> bytes:
     """US Letter, tagged (PDF/UA-1), so that a screen reader reads it. In the language that is active."""
     data = {"title": _("Receipt"), "language": language, **_sheet(values_of(order, language=language, plain=plain), clinic)}
-    return bytes(
-        typst.compile(
-            str(settings.BASE_DIR / "templates" / TEMPLATE), root=str(settings.BASE_DIR / "templates"), format="pdf",
-            sys_inputs={"data": json.dumps(data, ensure_ascii=False)}, pdf_standards=["ua-1"], ignore_system_fonts=True,
-        )
-    )  # fmt: skip
+    return tagged_pdf(TEMPLATE, data)
 
 
 def _sheet(values: dict[str, Any], clinic: Organization) -> dict[str, Any]:
