@@ -148,10 +148,11 @@ class Drive:
             return order if fits else {}
 
         def told() -> str:
-            return "\n".join([str(self.order(offer)), *(self.story(str(part["public_id"])) for part in self.parts(offer))])
+            order = self.order(offer) or {}
+            stands = {key: order.get(key) for key in ("state", "money", "placed_at", "changed_at")}
+            return "\n".join([str(stands), *(self.story(str(part["public_id"])) for part in self.parts(offer))])
 
-        # Longer than our own question to a supplier takes to come round, should its callback be late.
-        found: dict[str, Any] = wait_for(look, f"{what} {wanted}", 100, story=told)
+        found: dict[str, Any] = wait_for(look, f"{what} {wanted}", 30, story=told)
         return found
 
     def parts(self, offer: str) -> list[dict[str, Any]]:
@@ -161,19 +162,25 @@ class Drive:
         )  # fmt: skip
 
     def move(self, offer: str, to: str, *, only: str = "") -> None:
-        """Let the suppliers of an order work."""
-        for part in self.parts(offer):
-            if only in ("", part["kind"]):
-                partner, reference = PARTNER_OF_KIND[part["kind"]], str(part["public_id"])
-                told = partial(self.story, reference)
-                wait_for(partial(self._has, partner, reference), f"{partner} to have the order", 30, story=told)
-                self.desk.advance(partner=partner, reference=reference, to=to)
+        """Let the suppliers of an order work. Its parts are there once the payment's word has come."""
+
+        def wanted() -> list[dict[str, Any]]:
+            return [part for part in self.parts(offer) if only in ("", part["kind"])]
+
+        for part in wait_for(wanted, f"the parts of the order {only}", 30, story=lambda: str(self.order(offer))):
+            partner, reference = PARTNER_OF_KIND[part["kind"]], str(part["public_id"])
+            told = partial(self.story, reference)
+            wait_for(partial(self._has, partner, reference), f"{partner} to have the order", 30, story=told)
+            self.desk.advance(partner=partner, reference=reference, to=to)
 
     def story(self, subject: str) -> str:
-        """Why something stands still: the effects of its row."""
-        return str(
-            self.rows("SELECT kind, state, code, tries, next_run_at, lease_until FROM outbox_effect WHERE subject = %s", subject)
-        )
+        """Why something stands still: the effects of its row, and the callbacks about it."""
+        effects = self.rows(
+            "SELECT kind, state, code, tries, created_at::text, changed_at::text, next_run_at::text FROM outbox_effect"
+            " WHERE subject = %s ORDER BY id", subject,
+        )  # fmt: skip
+        events = self.desk.call("GET", f"/control/callbacks?reference={subject}")["events"]
+        return "\n".join(" ".join(str(value) for value in row.values()) for row in [*effects, *events])
 
     def _has(self, partner: str, reference: str) -> bool:
         return bool(self.desk.call("GET", f"/control/orders?partner={partner}&reference={reference}")["orders"])
